@@ -15,11 +15,12 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 def fuse_batch_norm(module: ModuleT) -> ModuleT:
     """A frozen copy of a network, in eval mode, without batch normalisation.
 
-    Where a module has a ``Conv2d`` and directly after it a ``BatchNorm2d`` of its width as children,
-    the first becomes the fused convolution and the second the identity; so a network must declare
-    such layers in the order in which they run. The copy computes what ``module.eval()`` does, to
-    within rounding. It is faster, and it avoids that torch on a CPU gives a wrong gradient through a
-    batch normalisation at batch 1 (torch 2.13, incoming gradient strided like (96, 1, 672, 96)).
+    Where a module has a ``Conv2d`` and directly after it a ``BatchNorm2d`` of its width as
+    children, the first becomes the fused convolution and the second the identity; so a network must
+    declare such layers in the order in which they run. The copy computes what ``module.eval()``
+    does, to within rounding. It is faster, and it avoids that torch on a CPU gives a wrong gradient
+    through a batch normalisation at batch 1 (torch 2.13, incoming gradient strided like
+    (96, 1, 672, 96)).
 
     Args:
         module: any network; it is left unchanged.

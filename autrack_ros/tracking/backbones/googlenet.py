@@ -67,17 +67,15 @@ class _InceptionC(nn.Module):
     def __init__(self, in_channels: int, channels_7x7: int) -> None:
         super().__init__()
         c7 = channels_7x7
-        row = {"kernel_size": (1, 7), "padding": (0, 3)}
-        column = {"kernel_size": (7, 1), "padding": (3, 0)}
         self.branch1x1 = _conv(in_channels, 192, 1)
         self.branch7x7_1 = _conv(in_channels, c7, 1)
-        self.branch7x7_2 = _conv(c7, c7, **row)
-        self.branch7x7_3 = _conv(c7, 192, **column)
+        self.branch7x7_2 = _conv(c7, c7, (1, 7), padding=(0, 3))
+        self.branch7x7_3 = _conv(c7, 192, (7, 1), padding=(3, 0))
         self.branch7x7dbl_1 = _conv(in_channels, c7, 1)
-        self.branch7x7dbl_2 = _conv(c7, c7, **column)
-        self.branch7x7dbl_3 = _conv(c7, c7, **row)
-        self.branch7x7dbl_4 = _conv(c7, c7, **column)
-        self.branch7x7dbl_5 = _conv(c7, 192, **row)
+        self.branch7x7dbl_2 = _conv(c7, c7, (7, 1), padding=(3, 0))
+        self.branch7x7dbl_3 = _conv(c7, c7, (1, 7), padding=(0, 3))
+        self.branch7x7dbl_4 = _conv(c7, c7, (7, 1), padding=(3, 0))
+        self.branch7x7dbl_5 = _conv(c7, 192, (1, 7), padding=(0, 3))
         self.branch_pool = _conv(in_channels, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,27 @@
+"""The networks by name; a preset names one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from autrack_ros.tracking.backbones.alexnet import AlexNet
+from autrack_ros.tracking.backbones.googlenet import GoogLeNet
+from autrack_ros.tracking.backbones.shufflenet import ShuffleNetV2X05, ShuffleNetV2X10
+from autrack_ros.tracking.backbones.tinyconv import TinyConv
+from autrack_ros.tracking.lite import LiteSiamFCpp
+from autrack_ros.tracking.siamese import SiameseNetwork
+from autrack_ros.tracking.siamfcpp import SiamFCpp
+
+# Builders of networks with random weights. The official ones are those of video_analyst's
+# experiments/siamfcpp: head width, and per tower layer whether it has batch normalisation.
+NETWORKS: Mapping[str, Callable[[], SiameseNetwork]] = MappingProxyType(
+    {
+        "autrack_lite0": LiteSiamFCpp,
+        "siamfcpp_alexnet": lambda: SiamFCpp(AlexNet(), 256, (False, False, True)),
+        "siamfcpp_googlenet": lambda: SiamFCpp(GoogLeNet(), 256, (False, False)),
+        "siamfcpp_shufflenet_x0_5": lambda: SiamFCpp(ShuffleNetV2X05(), 256, (False, False, True)),
+        "siamfcpp_shufflenet_x1_0": lambda: SiamFCpp(ShuffleNetV2X10(), 256, (False, False, True)),
+        "siamfcpp_tinyconv": lambda: SiamFCpp(TinyConv(), 64, (False, False, True)),
+    }
+)
