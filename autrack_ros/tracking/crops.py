@@ -1,0 +1,107 @@
+"""Sub-window crops around a target (SiamFC++; video_analyst, pipeline/utils/crop.py)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from autrack_ros.tracking.boxes import Box
+
+
+@dataclass(frozen=True, slots=True)
+class CropGeometry:
+    """A square window of the image, resampled to ``size`` x ``size`` pixels.
+
+    By default the window's edges fall on the crop's edges, so that a length of one image pixel is exactly
+    ``scale`` crop pixels and boxes map without bias, however small the target.
+
+    ``corner_aligned`` reproduces video_analyst at test time, on which the published settings were tuned:
+    the side is rounded to whole pixels and the centres of the corner pixels are aligned, while boxes are
+    still mapped by the unrounded ``scale``.
+    """
+
+    center: tuple[float, float]  # image, pixel-centre coordinates
+    side: float  # image pixels
+    size: int  # crop pixels
+    corner_aligned: bool = False
+
+    @property
+    def scale(self) -> float:
+        """Crop pixels per image pixel."""
+        return self.size / self.side
+
+    @property
+    def crop_to_image(self) -> np.ndarray:
+        """Affine map of the resampling, float64 2x3, crop to image, both in pixel-centre coordinates."""
+        if self.corner_aligned:
+            step = (round(self.side) - 1) / (self.size - 1)
+        else:
+            step = 1 / self.scale
+        half = (self.size - 1) / 2 * step
+        return np.array([[step, 0, self.center[0] - half], [0, step, self.center[1] - half]])
+
+    def to_crop(self, box: Box) -> Box:
+        """A box of the image as a box of the crop (both in edge coordinates)."""
+        cx, cy = box.pixel_center
+        middle = (self.size - 1) / 2
+        return Box.from_pixel_center(
+            (cx - self.center[0]) * self.scale + middle,
+            (cy - self.center[1]) * self.scale + middle,
+            box.w * self.scale,
+            box.h * self.scale,
+        )
+
+    def to_image(self, box: Box) -> Box:
+        """A box of the crop as a box of the image (both in edge coordinates)."""
+        cx, cy = box.pixel_center
+        middle = (self.size - 1) / 2
+        return Box.from_pixel_center(
+            (cx - middle) / self.scale + self.center[0],
+            (cy - middle) / self.scale + self.center[1],
+            box.w / self.scale,
+            box.h / self.scale,
+        )
+
+
+def context_side(width: float, height: float, context_amount: float = 0.5) -> float:
+    """Side of the square template window of a target, pixels: sqrt((w + c(w+h)) (h + c(w+h)))."""
+    context = context_amount * (width + height)
+    return math.sqrt((width + context) * (height + context))
+
+
+def crop(image: np.ndarray, geometry: CropGeometry, padding: tuple[float, ...]) -> np.ndarray:
+    """Resample a square window of an image, bilinear; what lies outside the image is ``padding``.
+
+    Args:
+        image: HxWx3 uint8.
+        geometry: the window and the output size.
+        padding: one grey level per channel, 0..255.
+
+    Returns:
+        size x size x 3 uint8.
+    """
+    return cv2.warpAffine(
+        image,
+        geometry.crop_to_image,
+        (geometry.size, geometry.size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=padding,
+    )
+
+
+def mean_color(image: np.ndarray) -> tuple[float, ...]:
+    """Padding colour of a sequence: channel means of its first frame, truncated to whole levels."""
+    return tuple(float(int(channel)) for channel in cv2.mean(image)[: image.shape[2]])
+
+
+def to_tensor(crops: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Crops as network input: HxWx3 or BxHxWx3 uint8 BGR -> Bx3xHxW float32 BGR 0..255."""
+    batch = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
+    if batch.ndim == 3:
+        batch = batch.unsqueeze(0)
+    return batch.permute(0, 3, 1, 2).float()

@@ -1,0 +1,68 @@
+"""The losses of SiamFC++ (video_analyst, model/loss/loss_impl): focal, centre-ness, IoU."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from autrack_ros.tracking.presets import LossSettings
+from autrack_ros.tracking.siamese import Prediction
+from autrack_ros.tracking.targets import Targets
+
+TINY = 1.18e-38  # floor of the official code before a logarithm: the smallest normal float32
+
+
+class Losses(NamedTuple):
+    """Weighted terms, each a scalar tensor."""
+
+    cls: torch.Tensor
+    ctr: torch.Tensor
+    reg: torch.Tensor
+
+    @property
+    def total(self) -> torch.Tensor:
+        return self.cls + self.ctr + self.reg
+
+
+def focal_loss(
+    logits: torch.Tensor, labels: torch.Tensor, alpha: float, gamma: float
+) -> torch.Tensor:
+    """Sigmoid focal loss, summed over every cell and divided by the number of positives (at least 1)."""
+    log_p, log_not_p = F.logsigmoid(logits), F.logsigmoid(-logits)
+    p = torch.sigmoid(logits)
+    positive = -alpha * (1 - p) ** gamma * log_p
+    negative = -(1 - alpha) * p**gamma * log_not_p
+    loss = torch.where(labels == 1, positive, torch.where(labels == 0, negative, 0.0))
+    return loss.sum() / (labels > 0).sum().clamp(min=1)
+
+
+def centerness_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy above the entropy of the soft label, mean over cells with a label."""
+    labelled = labels != 0
+    entropy = -(torch.xlogy(labels, labels) + torch.xlogy(1 - labels, 1 - labels))
+    loss = F.binary_cross_entropy_with_logits(logits, labels, reduction="none") - entropy
+    return torch.where(labelled, loss, 0.0).sum() / labelled.sum().clamp(min=1)
+
+
+def iou_loss(boxes: torch.Tensor, targets: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+    """-log IoU of inclusive corner boxes, mean over positive cells."""
+    width_height = torch.minimum(boxes[..., 2:], targets[..., 2:]) - torch.maximum(
+        boxes[..., :2], targets[..., :2]
+    )
+    intersection = (width_height + 1).clamp(min=0).prod(dim=-1)
+    area = (boxes[..., 2:] - boxes[..., :2] + 1).prod(dim=-1)
+    target_area = (targets[..., 2:] - targets[..., :2] + 1).prod(dim=-1)
+    overlap = intersection / (area + target_area - intersection)
+    loss = -torch.log(overlap.clamp(min=TINY))
+    return torch.where(positive, loss, 0.0).sum() / positive.sum().clamp(min=1)
+
+
+def tracking_loss(prediction: Prediction, targets: Targets, settings: LossSettings) -> Losses:
+    """The three weighted terms of the training loss of a batch."""
+    return Losses(
+        cls=focal_loss(prediction.cls, targets.cls, settings.focal_alpha, settings.focal_gamma),
+        ctr=settings.ctr_weight * centerness_loss(prediction.ctr, targets.ctr),
+        reg=settings.reg_weight * iou_loss(prediction.boxes, targets.boxes, targets.cls > 0),
+    )

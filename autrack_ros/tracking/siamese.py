@@ -1,0 +1,77 @@
+"""The one form every network here has: template -> features, search -> features, both -> prediction.
+
+Splitting a frame this way lets the tracker compute the template once, and lets the template adaptation
+compute everything that does not depend on the template once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+
+class SearchFeatures(NamedTuple):
+    """What a prediction needs to know of a search region."""
+
+    maps: tuple[torch.Tensor, ...]  # each (B, C, H, W)
+    size: int  # side of the search region, pixels; places the response map in it
+
+
+class Prediction(NamedTuple):
+    """Dense prediction of a batch of search regions, one value per cell of the response map."""
+
+    cls: torch.Tensor  # (B, H, W) logit of "this cell lies on the target"
+    ctr: torch.Tensor  # (B, H, W) logit of centre-ness
+    boxes: torch.Tensor  # (B, H, W, 4) inclusive corners x0, y0, x1, y1, search-region pixels
+
+    @property
+    def score(self) -> torch.Tensor:
+        """(B, H, W), 0..1: class probability times centre-ness."""
+        return torch.sigmoid(self.cls) * torch.sigmoid(self.ctr)
+
+
+BackboneFeatures = Any  # one map, or a tuple of maps: each network knows its own backbone
+
+
+class SiameseNetwork(nn.Module):
+    """Base of the networks. Inputs are Bx3xHxW float32 BGR, 0..255, H = W."""
+
+    stride: int
+    basemodel: nn.Module
+
+    def template(self, z: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Template features of crops ``z``; batch 1 serves search batches of any size."""
+        return self.template_from_features(self.basemodel(z))
+
+    def search(self, x: torch.Tensor) -> SearchFeatures:
+        """Search features of crops ``x``."""
+        return self.search_from_features(self.basemodel(x), size=x.shape[-1])
+
+    def template_from_features(self, features: BackboneFeatures) -> tuple[torch.Tensor, ...]:
+        raise NotImplementedError
+
+    def search_from_features(self, features: BackboneFeatures, size: int) -> SearchFeatures:
+        raise NotImplementedError
+
+    def predict(self, template: tuple[torch.Tensor, ...], search: SearchFeatures) -> Prediction:
+        raise NotImplementedError
+
+
+def grid_offset(cells: int, search_size: int, stride: int) -> float:
+    """Search-region pixel (pixel-centre coordinates) of the first cell of a centred response map."""
+    return (search_size - 1 - (cells - 1) * stride) / 2
+
+
+def response_grid(
+    rows: int, cols: int, search_size: int, stride: int, device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Points of the response map in the search region: (rows, cols, 2) float32, (x, y) pixels.
+
+    The map is centred in the search region (video_analyst's ``score_offset``; its integer division is
+    exact for every published size).
+    """
+    x = torch.arange(cols, device=device) * stride + grid_offset(cols, search_size, stride)
+    y = torch.arange(rows, device=device) * stride + grid_offset(rows, search_size, stride)
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).float()
