@@ -26,8 +26,8 @@ def load_weights(network: nn.Module, path: str | Path, name: str) -> None:
 
     Every parameter and buffer must be in the file, finite and of its shape, and nothing else. Half
     precision becomes float32; a ``module.`` prefix (DataParallel) is taken off. An md5 in the file
-    name (``md5_...`` or ``md5sum_...``, as in the official releases) is checked. Torch files are read
-    without running code from them (``weights_only``).
+    name (``md5_...`` or ``md5sum_...``, as in the official releases) is checked. Torch files are
+    read without running code from them (``weights_only``).
 
     Args:
         network: the network to fill, on any device.

@@ -30,7 +30,7 @@ class TrackerSettings:
     Attributes:
         template_size: side of the template z, pixels.
         search_size: side of the search region x, pixels.
-        context_amount: share of (width + height) added to both sides of the target for the template.
+        context_amount: share of (width + height) of the target added to its sides in the template.
         test_lr: rate at which the size follows the prediction, 0..1.
         window_influence: weight of the cosine window in the score, 0..1.
         penalty_k: strength of the penalty on a change of scale or aspect ratio.
@@ -214,7 +214,7 @@ _ROWS = (
         license="Apache-2.0",
         source="this package, autrack_ros/tracking/weights/MODEL_CARD.md",
         accuracy="see the model card",
-        parameters=0.85,
+        parameters=0.825,
     ),
     _official(
         "siamfcpp_alexnet",
