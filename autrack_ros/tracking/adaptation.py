@@ -1,8 +1,8 @@
 """Adversarial template adaptation: move the template's pixels so that the tracker's loss falls.
 
-Li et al., "Manipulating Template Pixels for Model Adaptation of Siamese Visual Tracking": the network stays
-frozen; the template crop z takes N steps of the Basic Iterative Method (Kurakin et al., 2017) with the
-sign of an attack reversed,
+Li et al., "Manipulating Template Pixels for Model Adaptation of Siamese Visual Tracking": the
+network stays frozen; the template crop z takes N steps of the Basic Iterative Method (Kurakin et
+al., 2017) with the sign of an attack reversed,
 
     z_0 = z        z_{k+1} = Clip_{z, epsilon}( z_k - alpha * sign( dL/dz (z_k, x; y) ) ),
 
@@ -102,9 +102,9 @@ def adapt_template(
 ) -> tuple[torch.Tensor, AdaptationReport]:
     """Adapt a template to search regions whose truth is known.
 
-    The iterate with the lowest loss is returned, the unchanged template included, so the result is never
-    worse than the start on the support crops. The network's parameters and their gradients are not
-    touched.
+    The iterate with the lowest loss is returned, the unchanged template included, so the result is
+    never worse than the start on the support crops. The network's parameters and their gradients
+    are not touched.
 
     Args:
         network: frozen, in eval mode.
@@ -116,7 +116,8 @@ def adapt_template(
         should_cancel: asked before every step.
 
     Returns:
-        the adapted template, (1, 3, S, S) float32 within epsilon of ``template`` and 0..255, and the report.
+        the adapted template, (1, 3, S, S) float32 within epsilon of ``template`` and 0..255, and
+        the report.
     """
     if settings.method == "none" or settings.steps == 0:
         return template, AdaptationReport.skipped(settings.method, "disabled")
@@ -202,9 +203,9 @@ def template_gradient(
 ) -> LossAndGradient:
     """A function from a template to its loss (scalar) and dL/dz (same shape as the template).
 
-    Only what depends on the template is computed. On a CUDA device the computation is captured once as a
-    graph for templates of this shape, because launching its small kernels one by one takes longer than
-    running them.
+    Only what depends on the template is computed. On a CUDA device the computation is captured once
+    as a graph for templates of this shape, because launching its small kernels one by one takes
+    longer than running them.
     """
 
     def loss_and_gradient(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,14 +1,14 @@
 """Boxes: the one place where the coordinate convention of this package is defined.
 
-Pixel (column i, row j), counted from 0, covers the area [i, i+1) x [j, j+1). A ``Box`` has its edges
-in these *edge coordinates*: it covers [x, x+w) x [y, y+h), so a box around the whole image is
+Pixel (column i, row j), counted from 0, covers the area [i, i+1) x [j, j+1). A ``Box`` has its
+edges in these *edge coordinates*: it covers [x, x+w) x [y, y+h), so a box around the whole image is
 ``Box(0, 0, width, height)`` and its centre is ``x + w/2``. Every public interface (command line,
 messages, files) uses edge coordinates.
 
 SiamFC++ computes in *pixel-centre coordinates*, where pixel i lies at i, i.e. edge coordinate minus
-one half. Its "inclusive" corner boxes (x0, y0, x1, y1) with ``w = x1 - x0 + 1`` are the centres of the
-corner pixels. ``corners`` and ``from_corners`` convert exactly; nothing else in the package adds or
-subtracts a one or a half.
+one half. Its "inclusive" corner boxes (x0, y0, x1, y1) with ``w = x1 - x0 + 1`` are the centres of
+the corner pixels. ``corners`` and ``from_corners`` convert exactly; nothing else in the package
+adds or subtracts a one or a half.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Box(NamedTuple):
 
     @property
     def area(self) -> float:
+        """Area in square pixels."""
         return self.w * self.h
 
     @property
@@ -70,8 +71,8 @@ def validate_box(box: Box, image_width: int, image_height: int) -> None:
     """Check that a target box can be tracked in an image of the given size.
 
     Raises:
-        InvalidBoxError: a value is not finite, a side is under ``MIN_SIDE_PX`` pixels, or the part of
-            the box inside the image is under ``MIN_SIDE_PX`` pixels wide or high.
+        InvalidBoxError: a value is not finite, a side is under ``MIN_SIDE_PX`` pixels, or the part
+            of the box inside the image is under ``MIN_SIDE_PX`` pixels wide or high.
     """
     shown = f"box x={box.x:g} y={box.y:g} w={box.w:g} h={box.h:g}"
     if not all(math.isfinite(value) for value in box):
@@ -87,7 +88,7 @@ def validate_box(box: Box, image_width: int, image_height: int) -> None:
 
 
 def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, 0..1 (areas in edge coordinates; 0 if both are empty)."""
+    """Intersection over union, 0..1, areas in edge coordinates; 0 if both boxes are empty."""
     width = min(a.x + a.w, b.x + b.w) - max(a.x, b.x)
     height = min(a.y + a.h, b.y + b.h) - max(a.y, b.y)
     intersection = max(width, 0.0) * max(height, 0.0)

@@ -16,12 +16,12 @@ from autrack_ros.tracking.boxes import Box
 class CropGeometry:
     """A square window of the image, resampled to ``size`` x ``size`` pixels.
 
-    By default the window's edges fall on the crop's edges, so that a length of one image pixel is exactly
-    ``scale`` crop pixels and boxes map without bias, however small the target.
+    By default the window's edges fall on the crop's edges, so that a length of one image pixel is
+    exactly ``scale`` crop pixels and boxes map without bias, however small the target.
 
-    ``corner_aligned`` reproduces video_analyst at test time, on which the published settings were tuned:
-    the side is rounded to whole pixels and the centres of the corner pixels are aligned, while boxes are
-    still mapped by the unrounded ``scale``.
+    ``corner_aligned`` reproduces video_analyst at test time, on which the published settings were
+    tuned: the side is rounded to whole pixels and the centres of the corner pixels are aligned,
+    while boxes are still mapped by the unrounded ``scale``.
     """
 
     center: tuple[float, float]  # image, pixel-centre coordinates
@@ -36,7 +36,7 @@ class CropGeometry:
 
     @property
     def crop_to_image(self) -> np.ndarray:
-        """Affine map of the resampling, float64 2x3, crop to image, both in pixel-centre coordinates."""
+        """Affine map from crop to image, float64 2x3, in pixel-centre coordinates."""
         if self.corner_aligned:
             step = (round(self.side) - 1) / (self.size - 1)
         else:

@@ -1,4 +1,4 @@
-"""Errors that a caller can act on; every message names the thing, its value and what is accepted."""
+"""Errors a caller can act on; a message names the thing, its value and what is accepted."""
 
 
 class AutrackError(Exception):

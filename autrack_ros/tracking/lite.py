@@ -1,9 +1,9 @@
-"""The project's light SiamFC++: EfficientNet-lite0 features, pixel-wise correlation, separable towers.
+"""The project's light SiamFC++: EfficientNet-lite0, pixel-wise correlation, separable towers.
 
-Targets, losses, decoding and post-processing are those of SiamFC++. Differences, each for speed on a CPU:
-features at stride 16 that take in those at stride 8, a 16x16 response map for a 256-pixel search
-region, and pixel-wise correlation (Yan et al., Alpha-Refine, CVPR 2021) whose maps keep where in the
-template a match lies, beside the search features themselves.
+Targets, losses, decoding and post-processing are those of SiamFC++. Differences, each for speed on
+a CPU: features at stride 16 that take in those at stride 8, a 16x16 response map for a 256-pixel
+search region, and pixel-wise correlation (Yan et al., Alpha-Refine, CVPR 2021) whose maps keep
+where in the template a match lies, beside the search features themselves.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class LiteSiamFCpp(SiameseNetwork):
         self.head = DenseboxHead(
             template_cells + width, width, (True,) * tower_convs, self.stride, separable_block
         )
-        # Focal loss starts from a foreground probability of 0.01 (Lin et al., ICCV 2017, section 4.1).
+        # Focal loss starts from a foreground probability of 0.01 (Lin et al., ICCV 2017, section
+        # 4.1).
         nn.init.constant_(self.head.cls_score_p5.bn.bias, -math.log(99))
 
     def merge(self, features: FineCoarse) -> torch.Tensor:

@@ -23,13 +23,14 @@ class Losses(NamedTuple):
 
     @property
     def total(self) -> torch.Tensor:
+        """Sum of the terms."""
         return self.cls + self.ctr + self.reg
 
 
 def focal_loss(
     logits: torch.Tensor, labels: torch.Tensor, alpha: float, gamma: float
 ) -> torch.Tensor:
-    """Sigmoid focal loss, summed over every cell and divided by the number of positives (at least 1)."""
+    """Sigmoid focal loss, summed over all cells, divided by the number of positives."""
     log_p, log_not_p = F.logsigmoid(logits), F.logsigmoid(-logits)
     p = torch.sigmoid(logits)
     positive = -alpha * (1 - p) ** gamma * log_p

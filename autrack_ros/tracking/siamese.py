@@ -1,7 +1,7 @@
-"""The one form every network here has: template -> features, search -> features, both -> prediction.
+"""The form of every network: template -> features, search -> features, both -> prediction.
 
-Splitting a frame this way lets the tracker compute the template once, and lets the template adaptation
-compute everything that does not depend on the template once.
+Splitting a frame this way lets the tracker compute the template once, and lets the template
+adaptation compute everything that does not depend on the template once.
 """
 
 from __future__ import annotations
@@ -50,17 +50,20 @@ class SiameseNetwork(nn.Module):
         return self.search_from_features(self.basemodel(x), size=x.shape[-1])
 
     def template_from_features(self, features: BackboneFeatures) -> tuple[torch.Tensor, ...]:
+        """Template features from those of the backbone."""
         raise NotImplementedError
 
     def search_from_features(self, features: BackboneFeatures, size: int) -> SearchFeatures:
+        """Search features from those of the backbone."""
         raise NotImplementedError
 
     def predict(self, template: tuple[torch.Tensor, ...], search: SearchFeatures) -> Prediction:
+        """Match a template with search regions."""
         raise NotImplementedError
 
 
 def grid_offset(cells: int, search_size: int, stride: int) -> float:
-    """Search-region pixel (pixel-centre coordinates) of the first cell of a centred response map."""
+    """Position of the first cell of a centred map, search-region pixels (pixel centres)."""
     return (search_size - 1 - (cells - 1) * stride) / 2
 
 
@@ -69,8 +72,8 @@ def response_grid(
 ) -> torch.Tensor:
     """Points of the response map in the search region: (rows, cols, 2) float32, (x, y) pixels.
 
-    The map is centred in the search region (video_analyst's ``score_offset``; its integer division is
-    exact for every published size).
+    The map is centred in the search region (video_analyst's ``score_offset``; its integer division
+    is exact for every published size).
     """
     x = torch.arange(cols, device=device) * stride + grid_offset(cols, search_size, stride)
     y = torch.arange(rows, device=device) * stride + grid_offset(rows, search_size, stride)

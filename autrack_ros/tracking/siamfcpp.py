@@ -1,4 +1,4 @@
-"""SiamFC++ (Xu et al., AAAI 2020) as in video_analyst, model/task_model/taskmodel_impl/siamese_track.py."""
+"""SiamFC++ (Xu et al., AAAI 2020); video_analyst, taskmodel_impl/siamese_track.py."""
 
 from __future__ import annotations
 

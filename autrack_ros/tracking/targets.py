@@ -25,9 +25,9 @@ def make_targets(
     Args:
         corners: (B, 4) inclusive corners of the target in each search region, pixels.
         points: (H, W, 2) positions of the cells in the search region (``response_grid``).
-        negative: (B,) bool, true where the template shows another object than the one in the box. Its
-            cells become background, all others are ignored; centre-ness and box stay as they are, as
-            in the official code.
+        negative: (B,) bool, true where the template shows another object than the one in the box.
+            Its cells become background, all others are ignored; centre-ness and box stay as they
+            are, as in the official code.
     """
     x0, y0, x1, y1 = corners[:, None, None, :].unbind(-1)
     left, top = points[..., 0] - x0, points[..., 1] - y0

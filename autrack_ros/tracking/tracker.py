@@ -25,7 +25,7 @@ from autrack_ros.tracking.targets import Targets, make_targets
 
 @dataclass(frozen=True, slots=True)
 class TrackResult:
-    """One frame's result. Affine maps are float64 2x3; the image is in edge coordinates (boxes.py)."""
+    """One frame's result; affine maps are float64 2x3, the image in edge coordinates (boxes.py)."""
 
     box: Box
     score: float  # 0..1, class probability times centre-ness of the chosen cell
@@ -69,14 +69,14 @@ class Tracker:
         self.settings = preset.settings
         self.adaptation = adaptation or AdaptationSettings()
         self.device = torch.device(device)
-        fused = fuse_batch_norm(network).requires_grad_(False)
-        self.network = fused.to(self.device, memory_format=torch.channels_last)
+        self.network = fuse_batch_norm(network).to(self.device)
         self._target: _Target | None = None
         self._response_shape = self._measure_response()
         self._window = cosine_window(*self._response_shape)
 
     @property
     def initialized(self) -> bool:
+        """Whether there is a target."""
         return self._target is not None
 
     @property
@@ -104,7 +104,8 @@ class Tracker:
         Args:
             image: HxWx3 uint8 BGR.
             box: the target, edge coordinates.
-            should_cancel: asked before every adaptation step; once true, the best template so far is kept.
+            should_cancel: asked before every adaptation step; once true, the best template so far
+                is kept.
 
         Raises:
             InvalidImageError, InvalidBoxError: the target tracked before is kept.
@@ -143,8 +144,8 @@ class Tracker:
         _validate_image(image)
         if image.shape != target.image_shape:
             raise InvalidImageError(
-                f"image is {_size(image.shape)}, the target was initialised in {_size(target.image_shape)}: "
-                "initialise again after a change of size"
+                f"image is {_size(image.shape)}, the target was initialised in "
+                f"{_size(target.image_shape)}: initialise again after a change of size"
             )
         geometry = self._search_geometry(target.center, target.size)
         search = crop(image, geometry, target.padding)
@@ -235,7 +236,7 @@ class Tracker:
         return windows
 
     def _targets(self, boxes: list[Box]) -> Targets:
-        """Labels of search regions that hold the target at the given boxes (crop, edge coordinates)."""
+        """Labels of search regions with the target at these boxes (of the crop)."""
         size = self.settings.search_size
         corners = torch.tensor([box.corners for box in boxes], device=self.device)
         points = response_grid(*self._response_shape, size, self.network.stride, self.device)

