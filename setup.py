@@ -27,7 +27,7 @@ class BuildWithCMake(build_py):
         if not (prefix / "share" / "ament_cmake").exists():
             raise SystemExit(
                 f"autrack_ros: no ROS 2 wheels in {sys.prefix}. Run `pip install -r "
-                "requirements/ros.txt` there first, then `pip install --no-build-isolation .`; on "
+                "requirements.txt` there first, then `pip install --no-build-isolation .`; on "
                 "a machine with an installed ROS 2 use `colcon build`."
             )
         staging = Path(self.get_finalized_command("build").build_base).resolve() / "staging"

