@@ -67,7 +67,7 @@ class LiteSiamFCpp(SiameseNetwork):
         )
         # Focal loss starts from a foreground probability of 0.01 (Lin et al., ICCV 2017, section
         # 4.1).
-        nn.init.constant_(self.head.cls_score_p5.bn.bias, -math.log(99))
+        nn.init.constant_(self.head.get_parameter("cls_score_p5.bn.bias"), -math.log(99))
 
     def merge(self, features: FineCoarse) -> torch.Tensor:
         """Stride-8 and stride-16 backbone maps -> one (B, width, H/16, W/16) map."""

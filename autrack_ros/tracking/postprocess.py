@@ -12,7 +12,7 @@ from autrack_ros.tracking.presets import TrackerSettings
 class Selection(NamedTuple):
     """The cell a frame's result is read from, in search-region pixels."""
 
-    index: int  # of the flattened response map
+    cell: int  # index in the flattened response map
     center: tuple[float, float]  # pixel-centre coordinates
     size: tuple[float, float]  # width, height
     penalty: float  # 0..1, for change of scale and aspect
@@ -64,7 +64,7 @@ def select(
     best = int(np.argmax(windowed))
     x0, y0, x1, y1 = (float(value) for value in corners[best])
     return Selection(
-        index=best,
+        cell=best,
         center=((x0 + x1) / 2, (y0 + y1) / 2),
         size=(float(width[best]), float(height[best])),
         penalty=float(penalty[best]),

@@ -69,7 +69,8 @@ class Tracker:
         self.settings = preset.settings
         self.adaptation = adaptation or AdaptationSettings()
         self.device = torch.device(device)
-        self.network = fuse_batch_norm(network).to(self.device)
+        fused = fuse_batch_norm(network).to(self.device)
+        self.network = fused.to(memory_format=torch.channels_last)
         self._target: _Target | None = None
         self._response_shape = self._measure_response()
         self._window = cosine_window(*self._response_shape)
