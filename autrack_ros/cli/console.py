@@ -1,0 +1,35 @@
+"""Progress bars and files that several commands share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+# Results go to stdout, all talk to stderr: a pipe sees results only.
+err_console = Console(stderr=True, highlight=False)
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr; use it as a context manager."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=err_console,
+        transient=True,
+    )
+
+
+def write_json(target: str | Path, value: dict[str, Any]) -> None:
+    """Write a summary to a file, or to stdout where ``target`` is ``-``."""
+    text = json.dumps(value, indent=2)
+    if str(target) == "-":
+        print(text)
+    else:
+        Path(target).write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,161 @@
+"""The options of a tracker, shared by every command that runs one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from autrack_ros.tracking import AdaptationSettings, Tracker
+
+_MODEL = "Model"
+_ADAPTATION = "Template update"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerOptions:
+    """Table of the options; a field is an option, and its value on the command line.
+
+    Defaults are those of ``load_tracker`` and ``AdaptationSettings``; they stand here once more
+    because those need PyTorch, which ``--help`` must not wait for (a test compares them).
+    """
+
+    preset: Annotated[
+        str,
+        typer.Option(help="Model and settings; see 'autrack models'.", rich_help_panel=_MODEL),
+    ] = "autrack_lite0"
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights file, where the preset's are not shipped or others are wanted.",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None
+    device: Annotated[
+        str,
+        typer.Option(
+            help="auto (CUDA if there is one), cpu, cuda or cuda:N.", rich_help_panel=_MODEL
+        ),
+    ] = "auto"
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt/--no-adapt",
+            help="Adapt the template's pixels to the target before tracking.",
+            rich_help_panel=_ADAPTATION,
+        ),
+    ] = True
+    adapt_method: Annotated[
+        str,
+        typer.Option(
+            help="bim, fgsm (one step), pgd (random start), momentum or l2.",
+            rich_help_panel=_ADAPTATION,
+        ),
+    ] = "bim"
+    adapt_steps: Annotated[
+        int, typer.Option(help="Number of steps.", rich_help_panel=_ADAPTATION)
+    ] = 16
+    adapt_step_size: Annotated[
+        float, typer.Option(help="Grey levels a step.", rich_help_panel=_ADAPTATION)
+    ] = 0.5
+    adapt_epsilon: Annotated[
+        float,
+        typer.Option(help="Largest change of a pixel, grey levels.", rich_help_panel=_ADAPTATION),
+    ] = 8.0
+    adapt_loss: Annotated[
+        str,
+        typer.Option(
+            help="training (the network's own) or mtp (as the published code).",
+            rich_help_panel=_ADAPTATION,
+        ),
+    ] = "training"
+    adapt_support_crops: Annotated[
+        int,
+        typer.Option(
+            help="Crops of frame 1 that the loss is taken on; 1 is the centred one.",
+            rich_help_panel=_ADAPTATION,
+        ),
+    ] = 6
+    adapt_support_shift: Annotated[
+        float,
+        typer.Option(
+            help="Range of their shift, part of the search region's side.",
+            rich_help_panel=_ADAPTATION,
+        ),
+    ] = 0.16
+    adapt_support_scale: Annotated[
+        float,
+        typer.Option(help="Range of the logarithm of their scale.", rich_help_panel=_ADAPTATION),
+    ] = 0.18
+    adapt_seed: Annotated[
+        int, typer.Option(help="Seed of the random choices.", rich_help_panel=_ADAPTATION)
+    ] = 0
+    adapt_budget_ms: Annotated[
+        float,
+        typer.Option(
+            help="Stop after so many milliseconds; 0: no limit.", rich_help_panel=_ADAPTATION
+        ),
+    ] = 0.0
+    adapt_min_target_side: Annotated[
+        float,
+        typer.Option(
+            help="Targets smaller than this, px, are not adapted.", rich_help_panel=_ADAPTATION
+        ),
+    ] = 8.0
+
+    def adaptation(self) -> AdaptationSettings:
+        """The settings of the template update.
+
+        Raises:
+            ConfigurationError: a value outside what is accepted.
+        """
+        from autrack_ros.tracking import AdaptationSettings
+
+        given = {
+            option.name.removeprefix("adapt_"): getattr(self, option.name)
+            for option in fields(self)
+            if option.name.startswith("adapt_")
+        }
+        settings = AdaptationSettings(**given)
+        return settings if self.adapt else AdaptationSettings(method="none")
+
+    def load(self) -> Tracker:
+        """The tracker.
+
+        Raises:
+            ConfigurationError, CheckpointError, DeviceError: see ``load_tracker``.
+        """
+        from autrack_ros.tracking import load_tracker
+
+        return load_tracker(self.preset, self.checkpoint, self.device, self.adaptation())
+
+
+def with_tracker_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a typer command every option of ``TrackerOptions``; it takes them as ``options``."""
+    hints = get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name != "options"
+    ]
+    table_hints = get_type_hints(TrackerOptions, include_extras=True)
+    table = [
+        parameter.replace(annotation=table_hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(TrackerOptions).parameters.items()
+    ]
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        chosen = TrackerOptions(**{option.name: values.pop(option.name) for option in table})
+        command(options=chosen, **values)
+
+    run.__signature__ = inspect.Signature([*own, *table])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *table]}
+    return run

@@ -1,0 +1,201 @@
+"""``autrack track``: follow one target through a video, a folder of images or a camera."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from autrack_ros.cli.console import err_console, progress_bar, write_json
+from autrack_ros.cli.options import TrackerOptions, with_tracker_options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from autrack_ros.evaluation.runner import TrackedFrame
+    from autrack_ros.tracking import Box
+
+INTERRUPTED_STATUS = 130
+
+
+class TrackCommand(TyperCommand):
+    """Lets ``--json`` stand alone: without a file the summary goes to stdout."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the missing ``-`` after a ``--json`` without a file."""
+        args = list(args)
+        if "--json" in args:
+            after = args.index("--json") + 1
+            if after == len(args) or (args[after].startswith("-") and args[after] != "-"):
+                args.insert(after, "-")
+        return super().parse_args(ctx, args)
+
+
+@with_tracker_options
+def track(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A video file, a folder of images, or the index of a camera.", show_default=False
+        ),
+    ],
+    box: Annotated[
+        str,
+        typer.Option(
+            metavar="X,Y,W,H",
+            help="The target on frame 1: left, top, width, height in pixels; "
+            "the image's corner is 0,0.",
+            show_default=False,
+        ),
+    ],
+    options: TrackerOptions,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write the boxes here, one x,y,w,h a line, frame 1 included."),
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(help="Write an .mp4 with box, score and response map here."),
+    ] = None,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a summary (frames, fps, adaptation) here; without FILE, to stdout.",
+        ),
+    ] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many frames.")
+    ] = None,
+) -> None:
+    """Follow one target through a video, a folder of images or a camera.
+
+    [bold]Examples[/bold]
+
+    autrack track clip.mp4 --box 59,14,56,86 --output boxes.txt --video tracked.mp4
+
+    autrack track frames/ --box 204,150,17,50 --no-adapt --json summary.json
+
+    autrack track 0 --box 200,120,80,80 --video camera.mp4 (Ctrl-C ends it)
+    """
+    target = _parse_box(box)
+    from autrack_ros.evaluation.boxfiles import write_boxes
+    from autrack_ros.evaluation.frames import open_frames
+    from autrack_ros.evaluation.runner import track as run
+    from autrack_ros.evaluation.video import VideoFile
+
+    frames = open_frames(source)
+    tracker = options.load()
+    for path in (output, video, None if json in (None, "-") else Path(str(json))):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+    boxes: list[Box] = []
+    update_seconds: list[float] = []
+    report = None
+    interrupted = False
+    total = frames.length if max_frames is None else min(max_frames, frames.length or max_frames)
+    with ExitStack() as stack:
+        progress = stack.enter_context(progress_bar())
+        sink = stack.enter_context(VideoFile(video, frames.fps or 25.0)) if video else None
+        task = progress.add_task("adapting" if options.adapt else "starting", total=total, note="")
+        try:
+            for frame in run(tracker, islice(frames, max_frames), target):
+                boxes.append(frame.box)
+                if frame.report is not None:
+                    report = frame.report
+                else:
+                    update_seconds.append(frame.seconds)
+                if sink is not None:
+                    sink.write(annotated(frame))
+                progress.update(
+                    task, advance=1, description="tracking", note=f"score {frame.score:.2f}"
+                )
+        except KeyboardInterrupt:
+            interrupted = True
+    if report is None:
+        raise typer.Exit(INTERRUPTED_STATUS)
+
+    if output is not None:
+        write_boxes(output, boxes)
+    summary = {
+        "source": source,
+        "preset": options.preset,
+        "device": str(tracker.device),
+        "frames": len(boxes),
+        **speed(update_seconds),
+        "adaptation": asdict(report),
+    }
+    if json is not None:
+        write_json(json, summary)
+    err_console.print(_told(summary, [path for path in (output, video) if path is not None]))
+    if interrupted and frames.length is not None:
+        raise typer.Exit(INTERRUPTED_STATUS)
+
+
+def annotated(frame: TrackedFrame) -> np.ndarray:
+    """The frame with box, score and response map; small frames are enlarged."""
+    import cv2
+
+    from autrack_ros.drawing import draw_heatmap, draw_overlay
+    from autrack_ros.evaluation.video import upscale_factor
+    from autrack_ros.tracking import Box
+
+    factor = upscale_factor(frame.image)
+    canvas = cv2.resize(frame.image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    result = frame.result
+    inset = None
+    if result is not None:
+        inset = draw_heatmap(
+            result.search, result.response, result.response_to_image, result.search_to_image
+        )
+    box = Box(*(factor * value for value in frame.box))
+    return draw_overlay(canvas, box, score=frame.score, inset=inset)
+
+
+def speed(update_seconds: list[float]) -> dict[str, float | None]:
+    """Frames a second and median milliseconds of ``update`` alone (no reading, no drawing)."""
+    import statistics
+
+    if not update_seconds:
+        return {"fps": None, "median_ms": None}
+    return {
+        "fps": round(len(update_seconds) / sum(update_seconds), 2),
+        "median_ms": round(1e3 * statistics.median(update_seconds), 3),
+    }
+
+
+def _parse_box(text: str) -> Box:
+    try:
+        values = [float(value) for value in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 4 or not all(map(math.isfinite, values)):
+        raise typer.BadParameter(
+            f"{text!r}; accepted: four numbers X,Y,W,H in pixels, such as 59,14,56,86",
+            param_hint="'--box'",
+        )
+    from autrack_ros.tracking import Box
+
+    return Box(*values)
+
+
+def _told(summary: dict[str, Any], written: list[Path]) -> str:
+    adaptation = summary["adaptation"]
+    parts = [f"{summary['frames']} frames"]
+    if summary["fps"] is not None:
+        parts.append(f"{summary['fps']:.1f} fps (median {summary['median_ms']:.1f} ms)")
+    if adaptation["losses"]:
+        start, best = adaptation["losses"][0], adaptation["losses"][adaptation["best_step"]]
+        parts.append(
+            f"adapted in {adaptation['elapsed_ms']:.0f} ms, loss {start:.3f} -> {best:.3f}"
+        )
+    else:
+        parts.append(f"not adapted ({adaptation['stop_reason']})")
+    return "\n".join([", ".join(parts), *(f"wrote {path}" for path in written)])
