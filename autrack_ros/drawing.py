@@ -39,7 +39,7 @@ def draw_overlay(
     state: str = "tracking",
     inset: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The image with the target's box, its name and its score.
+    """Draw the target's box, its name and its score.
 
     Args:
         image: HxWx3 uint8 BGR; not changed.
@@ -68,10 +68,10 @@ def draw_heatmap(
     search_to_image: np.ndarray,
     opacity: float = 0.75,
 ) -> np.ndarray:
-    """The search region with the response map over it, each cell where it belongs.
+    """Draw the response map over the search region, each cell where it belongs.
 
-    Low responses leave the picture as it is; the colour and the cover grow with the response. A thin
-    frame shows the outermost cells of the map: outside it there is no response.
+    Low responses leave the picture as it is; the colour and the cover grow with the response. A
+    thin frame shows the outermost cells of the map: outside it there is no response.
 
     Args:
         search: SxSx3 uint8 BGR, the search region.
@@ -106,10 +106,11 @@ def draw_heatmap(
 def draw_template(
     template: np.ndarray, adapted: np.ndarray, gain: float | None = None, panel_px: int = 256
 ) -> np.ndarray:
-    """The template, the adapted template and their amplified difference, side by side.
+    """Draw the template, the adapted template and their amplified difference, side by side.
 
     Args:
-        template, adapted: SxSx3 BGR of equal shape, grey levels 0..255 (float or uint8).
+        template: SxSx3 BGR, grey levels 0..255 (float or uint8).
+        adapted: the same shape.
         gain: factor of the difference, which is drawn around mid grey; None takes the one at which
             the largest change just reaches black or white. The caption names it.
         panel_px: width and height of a panel, pixels.
@@ -223,7 +224,7 @@ def _draw_inset(canvas: np.ndarray, inset: np.ndarray, box: Box | None) -> None:
 
 
 def _captioned(panel: np.ndarray, text: str, side: int) -> np.ndarray:
-    """A side x side panel of the pixels as they are (no smoothing) below its caption."""
+    """Draw the pixels as they are (no smoothing), side x side, below their caption."""
     pixels = np.clip(np.rint(panel), 0, 255).astype(np.uint8)
     canvas = np.full((side + side // 10, side, 3), _DARK, np.uint8)
     canvas[side // 10 :] = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_NEAREST)

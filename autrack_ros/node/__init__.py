@@ -1,0 +1,1 @@
+"""The ROS 2 node: parameters, topics, messages; the only layer that imports rclpy."""

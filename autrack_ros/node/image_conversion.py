@@ -1,0 +1,138 @@
+"""sensor_msgs/Image to and from arrays, without cv_bridge (which breaks with NumPy 2).
+
+Same encodings and same pixels as cv_bridge, but rows may be padded (``step``), nothing is copied
+that can be viewed, and a damaged message gives an error that names its field.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from autrack_ros.tracking.errors import InvalidImageError
+
+
+class _Encoding(NamedTuple):
+    """How the bytes of an encoding become BGR."""
+
+    channels: int
+    dtype: type[np.generic]
+    to_bgr: int | None  # cv2.cvtColor code; None: is BGR
+
+
+_U8, _U16 = np.uint8, np.uint16
+
+# ROS names a Bayer pattern by its upper left 2x2 pixels, OpenCV's old names by the 2x2 pixels one
+# further down and right: "rggb" is OpenCV's BayerBG.
+_BAYER = {
+    "rggb": cv2.COLOR_BayerBG2BGR,
+    "bggr": cv2.COLOR_BayerRG2BGR,
+    "gbrg": cv2.COLOR_BayerGR2BGR,
+    "grbg": cv2.COLOR_BayerGB2BGR,
+}
+
+_ENCODINGS = {
+    "bgr8": _Encoding(3, _U8, None),
+    "rgb8": _Encoding(3, _U8, cv2.COLOR_RGB2BGR),
+    "bgra8": _Encoding(4, _U8, cv2.COLOR_BGRA2BGR),
+    "rgba8": _Encoding(4, _U8, cv2.COLOR_RGBA2BGR),
+    "mono8": _Encoding(1, _U8, cv2.COLOR_GRAY2BGR),
+    "mono16": _Encoding(1, _U16, cv2.COLOR_GRAY2BGR),
+    "8UC1": _Encoding(1, _U8, cv2.COLOR_GRAY2BGR),
+    "8UC3": _Encoding(3, _U8, None),
+    "yuv422": _Encoding(2, _U8, cv2.COLOR_YUV2BGR_UYVY),
+    "uyvy": _Encoding(2, _U8, cv2.COLOR_YUV2BGR_UYVY),
+    "yuv422_yuy2": _Encoding(2, _U8, cv2.COLOR_YUV2BGR_YUY2),
+    "yuyv": _Encoding(2, _U8, cv2.COLOR_YUV2BGR_YUY2),
+    **{f"bayer_{name}8": _Encoding(1, _U8, code) for name, code in _BAYER.items()},
+    **{f"bayer_{name}16": _Encoding(1, _U16, code) for name, code in _BAYER.items()},
+}
+
+ACCEPTED_ENCODINGS = tuple(_ENCODINGS)
+
+
+def image_to_bgr(message: Image) -> np.ndarray:
+    """Read an image message as HxWx3 uint8 BGR, C-contiguous.
+
+    16-bit grey levels are scaled by 255/65535, as cv_bridge does. The array may share the message's
+    memory, which must then outlive it.
+
+    Raises:
+        InvalidImageError: names the field (encoding, width, height, step or data), its value, and
+            what is accepted.
+    """
+    encoding = _ENCODINGS.get(message.encoding)
+    if encoding is None:
+        accepted = ", ".join(ACCEPTED_ENCODINGS)
+        raise InvalidImageError(f"encoding '{message.encoding}': accepted are {accepted}")
+    _check_layout(message, encoding)
+    pixels = _pixels(message, encoding)
+    if encoding.to_bgr is not None:
+        pixels = cv2.cvtColor(pixels, encoding.to_bgr)
+    if encoding.dtype is _U16:
+        pixels = cv2.convertScaleAbs(pixels, alpha=255 / 65535)
+    return np.ascontiguousarray(pixels)
+
+
+def bgr_to_image(bgr: np.ndarray, header: Header) -> Image:
+    """Make a bgr8 message of an HxWx3 uint8 BGR array."""
+    return _to_image(bgr, header, "bgr8")
+
+
+def float_to_image(values: np.ndarray, header: Header) -> Image:
+    """Make a 32FC1 message of an HxW float32 array."""
+    return _to_image(values, header, "32FC1")
+
+
+def _check_layout(message: Image, encoding: _Encoding) -> None:
+    width, height, step, size = message.width, message.height, message.step, len(message.data)
+    if width < 1 or height < 1:
+        raise InvalidImageError(f"width {width}, height {height}: both must be at least 1")
+    if encoding.channels == 2 and width % 2:
+        raise InvalidImageError(f"width {width}: must be even with encoding '{message.encoding}'")
+    row = width * encoding.channels * np.dtype(encoding.dtype).itemsize
+    if step < row:
+        raise InvalidImageError(
+            f"step {step}: a row of {width} {message.encoding} pixels has at least {row} bytes"
+        )
+    if size != step * height:
+        raise InvalidImageError(
+            f"data has {size} bytes: step {step} x height {height} = {step * height} are expected"
+        )
+
+
+def _pixels(message: Image, encoding: _Encoding) -> np.ndarray:
+    """View the message's pixels without the padding: HxW or HxWxC, native byte order."""
+    dtype = np.dtype(encoding.dtype)
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+    pixels = rows[:, : message.width * encoding.channels * dtype.itemsize]
+    if dtype.itemsize > 1:
+        pixels = np.ascontiguousarray(pixels).view(dtype)  # a padded row may end at an odd byte
+        if bool(message.is_bigendian) != (sys.byteorder == "big"):
+            pixels = pixels.byteswap()
+    if encoding.channels == 1:
+        return pixels
+    return pixels.reshape(message.height, message.width, encoding.channels)
+
+
+def _to_image(values: np.ndarray, header: Header, encoding: str) -> Image:
+    values = np.ascontiguousarray(values)
+    # An array('B') filled from a buffer is the only fast way in: rclpy checks every element of any
+    # other type one by one (94 ms instead of 0.06 ms for a VGA image).
+    data = array("B")
+    data.frombytes(memoryview(values).cast("B"))
+    return Image(
+        header=header,
+        height=values.shape[0],
+        width=values.shape[1],
+        encoding=encoding,
+        is_bigendian=sys.byteorder == "big",
+        step=values.strides[0],
+        data=data,
+    )
