@@ -35,7 +35,7 @@ class _Group(TyperGroup):
             status = _status_of(error)
             if status is None:
                 raise
-            typer.echo(f"autrack: {error}", err=True)
+            typer.echo(f"autrack: {_told(error)}", err=True)
             raise typer.Exit(status) from error
 
 
@@ -48,6 +48,12 @@ def _status_of(error: Exception) -> int | None:
     if errors is None or not isinstance(error, errors.AutrackError):
         return None
     return USAGE_STATUS if isinstance(error, errors.ConfigurationError) else FAILURE_STATUS
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 app = typer.Typer(

@@ -14,7 +14,7 @@ err_console = Console(stderr=True, highlight=False)
 
 
 def progress_bar() -> Progress:
-    """A progress bar on stderr; use it as a context manager."""
+    """A progress bar on stderr, shown on a terminal only; use it as a context manager."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -23,6 +23,7 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=err_console,
         transient=True,
+        disable=not err_console.is_terminal,
     )
 
 

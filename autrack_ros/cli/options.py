@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 if TYPE_CHECKING:
-    from autrack_ros.tracking import AdaptationSettings, Tracker
+    from autrack_ros.tracking import AdaptationSettings, Box, Tracker
 
 _MODEL = "Model"
 _ADAPTATION = "Template update"
@@ -159,3 +160,23 @@ def with_tracker_options(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature([*own, *table])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *table]}
     return run
+
+
+def parse_box(text: str) -> Box:
+    """The box of an option ``--box X,Y,W,H``.
+
+    Raises:
+        typer.BadParameter: not four finite numbers.
+    """
+    try:
+        values = [float(value) for value in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 4 or not all(map(math.isfinite, values)):
+        raise typer.BadParameter(
+            f"{text!r}; accepted: four numbers X,Y,W,H in pixels, such as 59,14,56,86",
+            param_hint="'--box'",
+        )
+    from autrack_ros.tracking import Box
+
+    return Box(*values)

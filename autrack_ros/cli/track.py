@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import islice
@@ -13,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from autrack_ros.cli.console import err_console, progress_bar, write_json
-from autrack_ros.cli.options import TrackerOptions, with_tracker_options
+from autrack_ros.cli.options import TrackerOptions, parse_box, with_tracker_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +83,7 @@ def track(
 
     autrack track 0 --box 200,120,80,80 --video camera.mp4 (Ctrl-C ends it)
     """
-    target = _parse_box(box)
+    target = parse_box(box)
     from autrack_ros.evaluation.boxfiles import write_boxes
     from autrack_ros.evaluation.frames import open_frames
     from autrack_ros.evaluation.runner import track as run
@@ -169,21 +168,6 @@ def speed(update_seconds: list[float]) -> dict[str, float | None]:
         "fps": round(len(update_seconds) / sum(update_seconds), 2),
         "median_ms": round(1e3 * statistics.median(update_seconds), 3),
     }
-
-
-def _parse_box(text: str) -> Box:
-    try:
-        values = [float(value) for value in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != 4 or not all(map(math.isfinite, values)):
-        raise typer.BadParameter(
-            f"{text!r}; accepted: four numbers X,Y,W,H in pixels, such as 59,14,56,86",
-            param_hint="'--box'",
-        )
-    from autrack_ros.tracking import Box
-
-    return Box(*values)
 
 
 def _told(summary: dict[str, Any], written: list[Path]) -> str:

@@ -1,0 +1,122 @@
+"""``python -m autrack_ros.demo``: track a clip over ROS 2 and show what came of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+_CLIP = Path(".cache/carphone_pristine.mp4")
+_ANNOTATION = Path(__file__).parent / "carphone_head.txt"
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command()
+def main(
+    clip: Annotated[Path, typer.Option(help="A video file or a folder of images.")] = _CLIP,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,W,H",
+            help="The target on frame 1, in pixels. The head in the default clip needs none.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(help="Folder for video, contact sheet, bag, boxes, summary and logs.")
+    ] = Path("demo_output"),
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter", "-p", metavar="NAME:=VALUE", help="Parameter of the tracker node."
+        ),
+    ] = None,
+) -> None:
+    """Track a clip over ROS 2: node and publisher as processes of their own, all topics in a bag.
+
+    Writes demo.mp4, contact_sheet.png, boxes.txt, summary.json and bag/.
+    """
+    if box is None and clip.name != _CLIP.name:
+        raise typer.BadParameter("say where the target is on frame 1", param_hint="'--box'")
+    # A demo that is told to end stops its children on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # On the wheels' ROS 2 there is no setup.bash to set it.
+    os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
+    try:
+        _demonstrate(clip, box, output, parameter or [])
+    except ModuleNotFoundError as error:
+        _fail(
+            f"{error.name} is missing; the demo needs ROS 2, the messages of this package and "
+            "rosbags: `make demo` installs them"
+        )
+    except OSError as error:
+        _fail(str(error))
+    except Exception as error:
+        from autrack_ros.tracking.errors import AutrackError
+
+        if not isinstance(error, AutrackError):
+            raise
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"demo: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def _demonstrate(clip: Path, box: str | None, output: Path, parameters: list[str]) -> None:
+    from ament_index_python.packages import get_package_share_directory
+
+    from autrack_ros.cli.console import err_console, write_json
+    from autrack_ros.cli.options import parse_box
+    from autrack_ros.demo import pictures, report, run
+    from autrack_ros.demo.bag import typestore
+    from autrack_ros.evaluation.boxfiles import read_boxes, write_boxes
+    from autrack_ros.evaluation.frames import open_frames
+    from autrack_ros.tracking.boxes import Box, validate_box
+
+    if box is None:
+        truth = read_boxes(_ANNOTATION)
+        target = Box(*truth[0].tolist())
+    else:
+        truth, target = None, parse_box(box)
+    frames = open_frames(clip)
+    height, width = next(iter(frames)).shape[:2]
+    validate_box(target, width, height)
+
+    share = Path(get_package_share_directory("autrack_ros"))
+    types = typestore(share / "msg")
+    bag = output / "bag"
+    if (bag / "metadata.yaml").is_file():
+        shutil.rmtree(bag)
+    output.mkdir(parents=True, exist_ok=True)
+    run.prepare_environment(share / "config" / "fastdds_shm.xml")
+    with err_console.status(f"tracking {clip} over ROS 2 (logs in {output})"):
+        run.record_run(clip, target, bag, types, output, parameters)
+
+    with err_console.status("drawing"):
+        recorded = report.read_run(bag, types, run.NODE, run.IMAGE_TOPIC)
+        summary = report.summarise(recorded, truth)
+        write_boxes(output / "boxes.txt", recorded.boxes)
+        write_json(output / "summary.json", report.summary_json(summary))
+        pictures.write_pictures(
+            pictures.shown_frames(bag, types, run.NODE, run.IMAGE_TOPIC, recorded, truth),
+            summary,
+            pictures.read_template(bag, types, run.NODE),
+            frames.fps or 25.0,
+            output / "demo.mp4",
+            output / "contact_sheet.png",
+        )
+    for line in report.summary_lines(summary):
+        print(line)
+    print(f"wrote {output}/: demo.mp4, contact_sheet.png, boxes.txt, summary.json, bag/")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m autrack_ros.demo")

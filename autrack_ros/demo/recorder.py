@@ -1,0 +1,83 @@
+"""Record topics into a bag as they come, without deserialising them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from autrack_ros.demo.bag import BagWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic to record; ``type`` is the message class, such as sensor_msgs.msg.Image."""
+
+    name: str
+    type: type
+    latched: bool = False
+
+    @property
+    def type_name(self) -> str:
+        """Such as ``sensor_msgs/msg/Image``."""
+        package, kind = self.type.__module__.split(".")[:2]
+        return f"{package}/{kind}/{self.type.__name__}"
+
+
+class Recorder:
+    """Subscribes topics reliably and writes what comes into a bag.
+
+    It works inside ``spin_once`` only, in the caller's thread.
+
+    Attributes:
+        counts: messages recorded, by topic.
+    """
+
+    def __init__(self, bag: BagWriter, topics: Iterable[Topic]) -> None:
+        self._bag = bag
+        self._node: Node = rclpy.create_node("demo_recorder")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        self.counts: dict[str, int] = {}
+        self._last: dict[str, bytes] = {}
+        for topic in topics:
+            self._subscribe(topic)
+
+    def spin_once(self, timeout_s: float = 0.05) -> None:
+        """Record what has come; wait for it at most so long."""
+        self._executor.spin_once(timeout_sec=timeout_s)
+
+    def publishers(self, topic: str) -> int:
+        """How many publishers of a topic have been found so far."""
+        return self._node.count_publishers(topic)
+
+    def last_message(self, topic: str) -> bytes | None:
+        """The newest message of a topic, serialised; None before the first."""
+        return self._last.get(topic)
+
+    def close(self) -> None:
+        """Leave the topics."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+
+    def _subscribe(self, topic: Topic) -> None:
+        self.counts[topic.name] = 0
+        self._bag.add_topic(topic.name, topic.type_name, latched=topic.latched)
+
+        def record(message: bytes) -> None:
+            self._bag.write(topic.name, time.time_ns(), message)
+            self.counts[topic.name] += 1
+            self._last[topic.name] = message
+
+        durability = (
+            DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE
+        )
+        quality = QoSProfile(
+            depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=durability
+        )
+        self._node.create_subscription(topic.type, topic.name, record, quality, raw=True)

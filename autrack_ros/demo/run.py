@@ -1,0 +1,141 @@
+"""Track a clip over ROS 2 with real processes, and record all that is said into a bag."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+
+import rclpy
+from rclpy.serialization import deserialize_message
+from rclpy.signals import SignalHandlerOptions
+from rosbags.typesys.store import Typestore
+from sensor_msgs.msg import Image
+
+from autrack_ros.demo.bag import BagWriter
+from autrack_ros.demo.processes import Process
+from autrack_ros.demo.recorder import Recorder, Topic
+from autrack_ros.msg import AdaptationReport, InitBox, Track
+from autrack_ros.tracking.boxes import Box
+
+NODE = "/tracker"
+IMAGE_TOPIC = "/image"
+TRACK_TOPIC = f"{NODE}/track"
+TOPICS = (
+    Topic(IMAGE_TOPIC, Image),
+    Topic("/init_box", InitBox),
+    Topic(TRACK_TOPIC, Track),
+    Topic(f"{NODE}/adaptation", AdaptationReport, latched=True),
+    Topic(f"{NODE}/template", Image, latched=True),
+    *(Topic(f"{NODE}/{name}", Image) for name in ("overlay", "response_map", "response_heatmap")),
+)
+
+_START_TIMEOUT_S = 120.0  # PyTorch on a cold disk
+_SILENCE_TIMEOUT_S = 120.0  # the slowest model adapts in less
+_SETTLED_S = 3.0
+
+
+def prepare_environment(profile: Path) -> None:
+    """Settings of the transport for this process and its children; what the user has set stays.
+
+    Call it before rclpy.init. The demo stays on this machine, in a domain of its own.
+    """
+    defaults = {
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(profile),
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(profile),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def record_run(
+    clip: Path, box: Box, bag: Path, types: Typestore, log_folder: Path, node_parameters: list[str]
+) -> None:
+    """Start node and publisher, record until the clip has ended, stop both.
+
+    Args:
+        clip: video or folder of images.
+        box: the target on its first frame.
+        bag: folder of the bag to make.
+        types: message types of the topics.
+        log_folder: what the processes print goes here.
+        node_parameters: ``name:=value`` of the tracker node.
+
+    Raises:
+        DemoError: a process ended early, or nothing came for two minutes.
+    """
+    # Ctrl-C must raise KeyboardInterrupt here, so that the children are stopped.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        with (
+            BagWriter(bag, types) as writer,
+            closing(Recorder(writer, TOPICS)) as recorder,
+            Process(
+                "autrack_ros.node.tracker_node",
+                ["--ros-args", "-r", f"__node:={NODE[1:]}", *_parameters(node_parameters)],
+                log_folder / "tracker_node.log",
+            ) as tracker,
+        ):
+            _wait_for_node(recorder, tracker)
+            publisher_parameters = [
+                f"source:={clip}",
+                f"box:=[{', '.join(str(float(value)) for value in box)}]",
+            ]
+            with Process(
+                "autrack_ros.node.clip_publisher",
+                ["--ros-args", *_parameters(publisher_parameters)],
+                log_folder / "clip_publisher.log",
+            ) as publisher:
+                _record_until_done(recorder, tracker, publisher)
+    finally:
+        rclpy.try_shutdown()
+
+
+def _wait_for_node(recorder: Recorder, tracker: Process) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while recorder.publishers(TRACK_TOPIC) == 0:
+        recorder.spin_once()
+        _check_running(tracker)
+        if time.monotonic() > deadline:
+            raise tracker.failure(f"did not appear on {TRACK_TOPIC} in {_START_TIMEOUT_S:.0f} s")
+
+
+def _record_until_done(recorder: Recorder, tracker: Process, publisher: Process) -> None:
+    """Record until the publisher has ended and the node has answered every image."""
+    last_count, last_time = 0, time.monotonic()
+    while True:
+        recorder.spin_once()
+        _check_running(tracker)
+        publisher.check()
+        count = sum(recorder.counts.values())
+        now = time.monotonic()
+        if count > last_count:
+            last_count, last_time = count, now
+        silent_s = now - last_time
+        if not publisher.running and silent_s > (0.5 if _all_answered(recorder) else _SETTLED_S):
+            return
+        if silent_s > _SILENCE_TIMEOUT_S:
+            raise tracker.failure(
+                f"and the clip publisher were silent for {silent_s:.0f} s "
+                f"(recorded so far: {recorder.counts})"
+            )
+
+
+def _check_running(tracker: Process) -> None:
+    if not tracker.running:
+        raise tracker.failure("ended before the clip did")
+
+
+def _all_answered(recorder: Recorder) -> bool:
+    last = recorder.last_message(TRACK_TOPIC)
+    if last is None:
+        return False
+    track = deserialize_message(last, Track)
+    return track.processed_images + track.dropped_images >= recorder.counts[IMAGE_TOPIC]
+
+
+def _parameters(assignments: list[str]) -> list[str]:
+    return [word for assignment in assignments for word in ("-p", assignment)]

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rosbags", reason="the demo's bags need rosbags")
+pytest.importorskip("rclpy", reason="the demo needs ROS 2")
+pytest.importorskip("autrack_ros.msg", reason="the demo needs this package's messages")
+
+from rosbags.highlevel import AnyReader
+
+from autrack_ros.demo import pictures, report
+from autrack_ros.demo.bag import BagWriter, read_topic, typestore
+from autrack_ros.evaluation.boxfiles import read_boxes
+
+ROOT = Path(__file__).parents[1]
+NODE, IMAGE = "/tracker", "/image"
+FRAMES, STEP_NS = 5, 40_000_000
+SIZE = (48, 64)  # rows, columns
+
+
+@pytest.fixture(scope="module")
+def types():
+    return typestore(ROOT / "msg") if (ROOT / "msg").is_dir() else pytest.skip("no msg folder")
+
+
+def truth_boxes() -> np.ndarray:
+    return np.array([[10.0 + 2 * index, 12, 20, 16] for index in range(FRAMES)])
+
+
+@pytest.fixture
+def bag(tmp_path, types):
+    """Five frames; the node dropped the third and was 2 px off in the others."""
+    message = types.types
+
+    def header(index):
+        stamp = message["builtin_interfaces/msg/Time"](sec=7, nanosec=index * STEP_NS)
+        return message["std_msgs/msg/Header"](stamp=stamp, frame_id="camera")
+
+    def image(index, array):
+        rows, columns = array.shape[:2]
+        return message["sensor_msgs/msg/Image"](
+            header=header(index),
+            height=rows,
+            width=columns,
+            encoding="bgr8",
+            is_bigendian=0,
+            step=3 * columns,
+            data=array.reshape(-1),
+        )
+
+    path = tmp_path / "bag"
+    with BagWriter(path, types) as writer:
+
+        def write(topic, received, value):
+            writer.write(topic, received, types.serialize_cdr(value, value.__msgtype__))
+
+        writer.add_topic(IMAGE, "sensor_msgs/msg/Image")
+        writer.add_topic(f"{NODE}/response_heatmap", "sensor_msgs/msg/Image")
+        writer.add_topic(f"{NODE}/track", "autrack_ros/msg/Track")
+        writer.add_topic(f"{NODE}/adaptation", "autrack_ros/msg/AdaptationReport", latched=True)
+        adaptation = message["autrack_ros/msg/AdaptationReport"](
+            header=header(0),
+            id="head",
+            method="bim",
+            losses=np.array([2.0, 1.5, 1.75], np.float32),
+            steps=2,
+            best_step=1,
+            elapsed_ms=120.0,
+            stop_reason="completed",
+            max_change=1.0,
+            mean_change=0.5,
+        )
+        write(f"{NODE}/adaptation", 1, adaptation)
+        for index, (x, y, w, h) in enumerate(truth_boxes()):
+            received = (index + 1) * STEP_NS
+            write(IMAGE, received, image(index, np.full((*SIZE, 3), 40 * index, np.uint8)))
+            track = message["autrack_ros/msg/Track"](
+                header=header(index),
+                state=1 if index == 2 else 2,
+                id="head",
+                center_x=x + 2 + w / 2,
+                center_y=y + h / 2,
+                size_x=w,
+                size_y=h,
+                score=0.75,
+                processing_ms=10.0 + index,
+                adaptation_ms=120.0,
+                processed_images=index if index > 2 else index + 1,
+                dropped_images=int(index > 2),
+            )
+            write(f"{NODE}/track", received + 1, track)
+            if index != 2:
+                heatmap = image(index, np.full((32, 32, 3), 200, np.uint8))
+                write(f"{NODE}/response_heatmap", received + 2, heatmap)
+    return path
+
+
+def test_bag_is_read_by_others_with_its_types_and_qualities(bag):
+    with AnyReader([bag]) as reader:
+        kinds = {item.topic: item.msgtype for item in reader.connections}
+        assert kinds[f"{NODE}/track"] == "autrack_ros/msg/Track"
+        latched = next(item for item in reader.connections if item.topic == f"{NODE}/adaptation")
+        assert latched.ext.offered_qos_profiles[0].durability.name == "TRANSIENT_LOCAL"
+    metadata = (bag / "metadata.yaml").read_text()
+    assert "version: 8" in metadata
+
+
+def test_bag_gives_back_what_was_written(bag, types):
+    (received, image), *others = read_topic(bag, types, IMAGE)
+    assert received == STEP_NS
+    assert len(others) == FRAMES - 1
+    assert image.data.tolist() == [0] * (SIZE[0] * SIZE[1] * 3)
+    assert list(read_topic(bag, types, "/absent")) == []
+
+
+def test_summary_of_a_run(bag, types):
+    run = report.read_run(bag, types, NODE, IMAGE)
+    summary = report.summarise(run, truth_boxes())
+    assert (summary.frames_sent, summary.frames_processed, summary.frames_dropped) == (5, 4, 1)
+    assert summary.mean_iou == pytest.approx(18 / 22)
+    assert summary.fps == pytest.approx(3 / (4 * STEP_NS / 1e9))
+    assert summary.median_processing_ms == 12  # of 10, 11, 13, 14
+    assert (summary.adaptation_loss_start, summary.adaptation_loss_best) == (2.0, 1.5)
+    np.testing.assert_array_equal(np.isnan(run.boxes).any(axis=1), [0, 0, 1, 0, 0])
+    np.testing.assert_allclose(run.boxes[0], [12, 12, 20, 16])
+
+
+def test_run_without_annotation_has_no_iou(bag, types):
+    run = report.read_run(bag, types, NODE, IMAGE)
+    assert report.summarise(run, None).mean_iou is None
+
+
+def test_annotation_of_another_length_is_refused(bag, types):
+    run = report.read_run(bag, types, NODE, IMAGE)
+    with pytest.raises(report.DemoError, match="5 frames were recorded, but 4 are annotated"):
+        report.summarise(run, truth_boxes()[:4])
+
+
+def test_bag_without_tracks_is_an_error(tmp_path, types):
+    with BagWriter(tmp_path / "empty", types) as writer:
+        writer.add_topic(IMAGE, "sensor_msgs/msg/Image")
+    with pytest.raises(report.DemoError, match="0 tracked frames"):
+        report.read_run(tmp_path / "empty", types, NODE, IMAGE)
+
+
+def test_pictures_are_matched_by_stamp(bag, types):
+    run = report.read_run(bag, types, NODE, IMAGE)
+    shown = list(pictures.shown_frames(bag, types, NODE, IMAGE, run, truth_boxes()))
+    assert [item.image[0, 0, 0] for item in shown] == [0, 40, 80, 120, 160]
+    assert [item.track is not None for item in shown] == [True, True, False, True, True]
+    assert [item.heatmap is not None for item in shown] == [True, True, False, True, True]
+    assert shown[2].iou is None
+    assert shown[3].iou == pytest.approx(18 / 22)
+
+
+def test_video_and_contact_sheet(bag, types, tmp_path):
+    run = report.read_run(bag, types, NODE, IMAGE)
+    summary = report.summarise(run, truth_boxes())
+    template = np.full((70, 192, 3), 128, np.uint8)
+    pictures.write_pictures(
+        pictures.shown_frames(bag, types, NODE, IMAGE, run, truth_boxes()),
+        summary,
+        template,
+        25.0,
+        tmp_path / "demo.mp4",
+        tmp_path / "sheet.png",
+    )
+    video = cv2.VideoCapture(str(tmp_path / "demo.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES
+    assert video.get(cv2.CAP_PROP_FRAME_WIDTH) == 1280
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    # Five tiles of 400 px (64:48) with a caption of 28 px, in two rows, below a header.
+    assert sheet.shape == (290 + 2 * 328, 1600, 3)
+    assert sheet[290:].std() > 10
+
+
+def test_annotated_boxes_of_the_clip_lie_in_it():
+    boxes = read_boxes(Path(pictures.__file__).parent / "carphone_head.txt")
+    assert boxes.shape == (120, 4)
+    assert (boxes[:, :2] >= 0).all()
+    assert (boxes[:, :2] + boxes[:, 2:] <= (176, 144)).all()
+    assert np.abs(np.diff(boxes, axis=0)).max() < 5
