@@ -32,11 +32,11 @@ clean: ## remove all that make made, but the environment and the fetched clip
 	find autrack_ros test launch -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment: ROS 2 and torch, then this package with its messages. Programs started from this folder take the
-# modules of the tree, so it is made anew only when messages, dependencies or the build change.
+# modules of the tree, so it is made anew only when other installed files or the dependencies change.
 .venv: $(VENV)/installed ## the environment that the other targets use
 
 $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xml CMakeLists.txt \
-		$(wildcard cmake/* msg/* srv/*)
+		$(wildcard cmake/* msg/* srv/* config/* launch/*)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "ROS 2 wheels are made for \
 	Python 3.10 to 3.13, %s is %s: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
 	$(PYTHON) -m venv $(VENV)
