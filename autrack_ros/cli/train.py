@@ -7,21 +7,45 @@ from typing import Annotated
 
 import typer
 
+from autrack_ros.cli.console import err_console, progress_bar
+
 
 def train(
     config: Annotated[
-        Path, typer.Argument(help="A training configuration, YAML.", show_default=False)
-    ],
+        Path, typer.Argument(help="What to train, on which data and how: a YAML file.")
+    ] = Path("config/training/autrack_lite0.yaml"),
     output_dir: Annotated[
-        Path, typer.Option(help="Weights, log and learning curve go here.")
+        Path, typer.Option(help="Gets the weights, the log and the learning curve.")
     ] = Path("train_output"),
+    show_pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PICTURE", help="Only write a picture of the first training pairs here."
+        ),
+    ] = None,
 ) -> None:
-    """Train a model from a configuration file: one command, a fixed seed, a log.
+    """Train a model from a configuration file; go on where an interrupted training stopped.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
-    autrack train training/autrack_lite0.yaml --output-dir train_output
+    autrack train config/training/autrack_lite0.yaml --output-dir train_output
+
+    autrack train --show-pairs pairs.png
     """
-    from autrack_ros.training import train as run
+    from autrack_ros import training
 
-    run(config, output_dir)
+    if show_pairs is not None:
+        training.show_pairs(config, show_pairs)
+        err_console.print(f"wrote {show_pairs}")
+        return
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with progress_bar() as progress:
+        tasks = {}
+
+        def report(stage: str, done: int, total: int, note: str) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total, note="")
+            progress.update(tasks[stage], completed=done, total=total, note=note)
+
+        weights = training.train(config, output_dir, report)
+    err_console.print(f"wrote {weights}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import (
@@ -22,7 +22,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 # The bag format of Humble, which every later distribution reads too.
-_VERSION = 8
+_VERSION: Final = 8
 _FOREVER = QosTime(2147483647, 4294967295)  # as rosbag2 writes an infinite duration
 
 
