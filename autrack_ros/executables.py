@@ -24,10 +24,13 @@ _MENDS = {
 def run(module: str) -> int:
     """Call ``main()`` of ``module`` and return its exit status.
 
-    A missing dependency that we know how to install ends in one line on stderr and status 1.
+    A missing dependency that we know how to install ends in one line on stderr and status 1;
+    Ctrl-C during the imports, which take seconds, ends as quietly as it does later.
     """
     try:
         return importlib.import_module(module).main() or 0
+    except KeyboardInterrupt:
+        return 0
     except ModuleNotFoundError as error:
         if error.name not in _MENDS:
             raise
