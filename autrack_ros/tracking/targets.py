@@ -29,6 +29,7 @@ def make_targets(
             Its cells become background, all others are ignored; centre-ness and box stay as they
             are, as in the official code.
     """
+    corners = corners.float()  # as the official code, also where a float64 box is given
     x0, y0, x1, y1 = corners[:, None, None, :].unbind(-1)
     left, top = points[..., 0] - x0, points[..., 1] - y0
     right, bottom = x1 - points[..., 0], y1 - points[..., 1]
@@ -42,6 +43,6 @@ def make_targets(
         cls = torch.where(negative[:, None, None], cls - 1, cls)
     return Targets(
         cls=cls,
-        ctr=torch.where(inside, centerness, torch.zeros_like(centerness)).float(),
-        boxes=torch.where(inside[..., None], corners[:, None, None, :], 0.0).float(),
+        ctr=torch.where(inside, centerness, torch.zeros_like(centerness)),
+        boxes=torch.where(inside[..., None], corners[:, None, None, :], 0.0),
     )

@@ -70,7 +70,8 @@ class Tracker:
         self.adaptation = adaptation or AdaptationSettings()
         self.device = torch.device(device)
         fused = fuse_batch_norm(network).to(self.device)
-        self.network = fused.to(memory_format=torch.channels_last)
+        # Channels last: up to twice as fast on a CPU. (torch's stubs lack this overload.)
+        self.network = fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._target: _Target | None = None
         self._response_shape = self._measure_response()
         self._window = cosine_window(*self._response_shape)
@@ -130,6 +131,20 @@ class Tracker:
             features=features,
         )
         return report
+
+    def place(self, box: Box) -> None:
+        """Say where the target is now, when something other than this tracker knows; keeps the template.
+
+        Args:
+            box: where and how large the next search starts from, edge coordinates.
+
+        Raises:
+            RuntimeError: called before ``initialize``.
+            InvalidBoxError: not a box in the image of ``initialize``.
+        """
+        target = self._require_target()
+        validate_box(box, target.image_shape[1], target.image_shape[0])
+        self._target = replace(target, center=box.pixel_center, size=(box.w, box.h))
 
     def update(self, image: np.ndarray) -> TrackResult:
         """Find the target in the next image.

@@ -1,0 +1,52 @@
+"""Networks with seeded weights that respond to their input; as initialised, SiamFC++ is flat."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from autrack_ros.tracking.networks import NETWORKS
+from autrack_ros.tracking.presets import PRESETS
+from autrack_ros.tracking.siamese import SiameseNetwork
+
+PRESET_OF_NETWORK = {preset.network: preset for preset in reversed(list(PRESETS.values()))}
+
+
+def textured_image(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """HxWx3 uint8 with structure at several scales."""
+    random = np.random.default_rng(seed)
+    image = np.zeros((height, width, 3), np.float32)
+    for cells in (4, 16, 64):
+        noise = random.uniform(-1, 1, (cells, cells, 3)).astype(np.float32)
+        image += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(127 + 60 * image, 0, 255).astype(np.uint8)
+
+
+def batch(size: int, count: int = 2) -> torch.Tensor:
+    crops = np.stack([textured_image(size, size, seed) for seed in range(count)])
+    return torch.from_numpy(crops).permute(0, 3, 1, 2).float()
+
+
+@lru_cache
+def lively_network(name: str) -> SiameseNetwork:
+    """The network in eval mode, its batch-norm statistics those of textured crops."""
+    torch.manual_seed(0)
+    network = NETWORKS[name]()
+    settings = PRESET_OF_NETWORK[name].settings
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0  # statistics of the one calibration batch
+    network.train()
+    with torch.no_grad():
+        template = network.template(batch(settings.template_size))
+        network.predict(template, network.search(batch(settings.search_size)))
+        # The calibration ran template and search through one backbone: keep boxes in a sane range.
+        network.head.si.fill_(0.3)
+        network.head.bi.fill_(1.5)
+    return network.eval().requires_grad_(False)
