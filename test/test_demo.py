@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,11 +14,15 @@ pytest.importorskip("rosbags", reason="the demo's bags need rosbags")
 pytest.importorskip("rclpy", reason="the demo needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="the demo needs this package's messages")
 
+import torch
+from lively import lively_network, textured_image
 from rosbags.highlevel import AnyReader
 
 from autrack_ros.demo import pictures, report
 from autrack_ros.demo.bag import BagWriter, read_topic, typestore
+from autrack_ros.demo.processes import Process
 from autrack_ros.evaluation.boxfiles import read_boxes
+from autrack_ros.evaluation.video import VideoFile
 
 ROOT = Path(__file__).parents[1]
 NODE, IMAGE = "/tracker", "/image"
@@ -184,3 +192,84 @@ def test_annotated_boxes_of_the_clip_lie_in_it():
     assert (boxes[:, :2] >= 0).all()
     assert (boxes[:, :2] + boxes[:, 2:] <= (176, 144)).all()
     assert np.abs(np.diff(boxes, axis=0)).max() < 5
+
+
+def test_failed_process_is_told_with_its_last_words(tmp_path):
+    with Process("autrack_ros.cli", ["track", "absent"], tmp_path / "log") as process:
+        process.wait(60)
+        with pytest.raises(report.DemoError, match=r"cli ended with status 2(.|\n)*--box"):
+            process.check()
+
+
+def test_process_that_ended_well_passes_the_check(tmp_path):
+    with Process("autrack_ros.cli", ["--version"], tmp_path / "log") as process:
+        process.wait(60)
+        process.check()
+
+
+def run_demo(output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "autrack_ros.demo", "--output", str(output), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "AMENT_PREFIX_PATH": os.environ.get("AMENT_PREFIX_PATH", sys.prefix)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+def make_clip(path: Path, frames: int = 8) -> None:
+    """A bright square that moves two pixels a frame over a textured ground."""
+    ground = textured_image(96, 128)
+    with VideoFile(path, 10.0) as video:
+        for index in range(frames):
+            picture = ground.copy()
+            picture[30:54, 20 + 2 * index : 44 + 2 * index] = (30, 200, 250)
+            video.write(picture)
+
+
+def test_demo_tracks_a_clip_from_end_to_end(tmp_path):
+    make_clip(tmp_path / "clip.mp4")
+    torch.save(lively_network("siamfcpp_tinyconv").state_dict(), tmp_path / "weights.pth")
+    done = run_demo(
+        tmp_path / "out", "--clip", str(tmp_path / "clip.mp4"), "--box", "20,30,24,24",
+        "-p", "preset:=siamfcpp_tinyconv_vot", "-p", f"checkpoint:={tmp_path / 'weights.pth'}",
+        "-p", "adaptation.steps:=2", "-p", "adaptation.support_crops:=1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "8 frames sent" in done.stdout
+    out = tmp_path / "out"
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["frames_sent"] == 8
+    assert summary["frames_processed"] + summary["frames_dropped"] == 8
+    assert summary["frames_processed"] >= 2
+    assert summary["adaptation_ms"] > 0
+    boxes = read_boxes(out / "boxes.txt")
+    assert boxes.shape == (8, 4)
+    np.testing.assert_allclose(boxes[0], [20, 30, 24, 24], atol=0.01)
+    video = cv2.VideoCapture(str(out / "demo.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 8
+    assert cv2.imread(str(out / "contact_sheet.png")) is not None
+    with AnyReader([out / "bag"]) as reader:
+        counts = {item.topic: item.msgcount for item in reader.connections}
+    assert counts["/image"] == 8
+    for topic in ("track", "adaptation", "template", "overlay", "response_map", "response_heatmap"):
+        assert counts[f"/tracker/{topic}"] > 0, topic
+
+
+def test_demo_tells_why_the_node_ended(tmp_path):
+    make_clip(tmp_path / "clip.mp4", frames=2)
+    done = run_demo(
+        tmp_path / "out", "--clip", str(tmp_path / "clip.mp4"), "--box", "20,30,24,24",
+        "-p", "preset:=siamfoo",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "tracker_node ended before the clip did" in done.stderr
+    assert "siamfoo" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_demo_without_box_for_another_clip_is_bad_usage(tmp_path):
+    done = run_demo(tmp_path / "out", "--clip", "other.mp4")
+    assert done.returncode == 2
+    assert "--box" in done.stderr

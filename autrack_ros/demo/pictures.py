@@ -117,11 +117,11 @@ def draw_video_frame(
     if shown.track is not None:
         words.append(f"{shown.track.processing_ms:.0f} ms")
     if shown.iou is not None:
-        words.append(f"IoU {shown.iou:.2f} (dotted: by hand)")
+        words.append(f"IoU {shown.iou:.2f}")
     _text(canvas, "   ".join(words), (left + 10, top + 12))
-    what = "score" if shown.truth is None else "IoU"
+    what = "score" if shown.truth is None else "IoU with the dotted box, by hand,"
     plot = canvas[top + 24 : height - 10, left + 10 : width - 10]
-    _plot(plot, curve, total, f"{what} over the clip, 0 to 1")
+    _plot(plot, curve, total, f"{what} over the clip")
     return canvas
 
 
@@ -162,8 +162,8 @@ def draw_contact_sheet(
     ]
     header = np.full((290, _SHEET_COLUMNS * tile_width, 3), _BACKGROUND, np.uint8)
     for line, text in enumerate(["AUTracker over ROS 2", *summary_lines(summary)]):
-        scale, color = (0.9, _LIGHT) if line == 0 else (0.62, _GREY)
-        _text(header, text, (16, 40 + 32 * line), scale=scale, color=color)
+        scale, color = (1.0, _LIGHT) if line == 0 else (0.72, _GREY)
+        _text(header, text, (16, 48 + 40 * line), scale=scale, color=color)
     if template is not None:
         height = header.shape[0] - 20
         width = round(height * template.shape[1] / template.shape[0])

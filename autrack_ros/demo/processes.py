@@ -62,13 +62,21 @@ class Process:
         shown = "".join(f"\n  {line}" for line in lines) or " (it printed nothing)"
         return DemoError(f"{self._module} {what}; its last lines ({self._log}):{shown}")
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: it has not.
+        """
+        self._process.wait(timeout_s)
+
     def stop(self) -> None:
         """End it with SIGINT, as Ctrl-C does; kill it if it does not obey."""
         if self.running:
             # SIGINT lets Fast DDS remove its shared memory.
             self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(_STOP_TIMEOUT_S)
+            self.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -68,7 +68,7 @@ def record_run(
         DemoError: a process ended early, or nothing came for two minutes.
     """
     # Ctrl-C must raise KeyboardInterrupt here, so that the children are stopped.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         with (
             BagWriter(bag, types) as writer,
