@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
+from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.presets import DEFAULT_PRESET, PRESETS, LossSettings, TrackerSettings
 
@@ -136,12 +136,3 @@ def test_presets_cannot_be_changed():
         preset.settings.test_lr = 0.9
     with pytest.raises(TypeError):
         PRESETS["mine"] = preset
-
-
-def test_weights_that_are_not_shipped_are_named_with_where_to_get_them():
-    preset = PRESETS["siamfcpp_alexnet_vot"]
-    assert preset.shipped_weights is None
-    with pytest.raises(CheckpointError) as caught:
-        preset.require_shipped_weights()
-    for words in (preset.name, preset.checkpoint, preset.source):
-        assert words in str(caught.value)
