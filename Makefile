@@ -10,6 +10,7 @@ export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
 
 .PHONY: help demo test lint train clean .venv
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z.]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
