@@ -38,11 +38,14 @@ class CropGeometry:
     def crop_to_image(self) -> np.ndarray:
         """Affine map from crop to image, float64 2x3, in pixel-centre coordinates."""
         if self.corner_aligned:
-            step = (round(self.side) - 1) / (self.size - 1)
+            # float32, as the official code: near a half level a crop's byte depends on it.
+            center, half = np.float32(self.center), np.float32((round(self.side) - 1) / 2)
+            first, last = center - half, center + half
+            steps = (last - first) / np.float32(self.size - 1)
         else:
-            step = 1 / self.scale
-        half = (self.size - 1) / 2 * step
-        return np.array([[step, 0, self.center[0] - half], [0, step, self.center[1] - half]])
+            steps = np.full(2, 1 / self.scale)
+            first = self.center - (self.size - 1) / 2 * steps
+        return np.array([[steps[0], 0, first[0]], [0, steps[1], first[1]]], float)
 
     def to_crop(self, box: Box) -> Box:
         """A box of the image as a box of the crop (both in edge coordinates)."""
