@@ -37,7 +37,7 @@ clean: ## remove all that make made, but the environment and the fetched clip
 .venv: $(VENV)/installed ## the environment that the other targets use
 
 $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xml CMakeLists.txt \
-		$(wildcard cmake/* msg/* srv/* config/* launch/*)
+		$(wildcard cmake/* msg/* srv/* config/*.* launch/*.py)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "ROS 2 wheels are made for \
 	Python 3.10 to 3.13, %s is %s: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
 	$(PYTHON) -m venv $(VENV)
