@@ -65,3 +65,18 @@ def test_every_item_is_either_taken_or_counted_as_dropped() -> None:
     taker.join(10)
     assert taken == sorted(taken)
     assert len(taken) + slot.dropped == total
+
+
+def test_put_returns_what_it_replaces() -> None:
+    slot: NewestSlot[str] = NewestSlot()
+    assert slot.put("old") is None
+    assert slot.put("new") == "old"
+
+
+def test_poll_does_not_wait() -> None:
+    slot: NewestSlot[str] = NewestSlot()
+    assert slot.poll() is None
+    slot.put("box")
+    assert slot.waiting
+    assert slot.poll() == "box"
+    assert not slot.waiting

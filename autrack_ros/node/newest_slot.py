@@ -25,21 +25,31 @@ class NewestSlot(Generic[T]):
         """Items replaced before they were taken."""
         return self._dropped
 
-    def put(self, item: T) -> None:
-        """Store the item in place of the one that waits, if any."""
+    @property
+    def waiting(self) -> bool:
+        """Whether there is an item."""
+        return self._item is not None
+
+    def put(self, item: T) -> T | None:
+        """Store the item and return the one it replaces, if any."""
         with self._changed:
             if self._closed:
-                return
-            self._dropped += self._item is not None
-            self._item = item
+                return None
+            replaced, self._item = self._item, item
+            self._dropped += replaced is not None
             self._changed.notify()
+            return replaced
 
     def take(self) -> T | None:
         """Wait for an item and remove it; None once the slot is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._item is not None)
-            item, self._item = self._item, None
-            return None if self._closed else item
+            return self._remove()
+
+    def poll(self) -> T | None:
+        """Remove the item, if any, without waiting."""
+        with self._changed:
+            return self._remove()
 
     def close(self) -> None:
         """Drop what waits and let ``take`` return None from now on."""
@@ -47,3 +57,7 @@ class NewestSlot(Generic[T]):
             self._closed = True
             self._item = None
             self._changed.notify_all()
+
+    def _remove(self) -> T | None:
+        item, self._item = self._item, None
+        return item

@@ -1,0 +1,161 @@
+"""The parameters of the tracker node: one table, from which they are declared and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from autrack_ros.tracking import (
+    DEFAULT_PRESET,
+    PRESETS,
+    AdaptationSettings,
+    ConfigurationError,
+)
+from autrack_ros.tracking.adaptation import LOSSES, METHODS
+
+ADAPTATION_PREFIX = "adaptation."
+_LARGEST = 1e9  # rclpy's ranges have two ends
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerParameter:
+    """A row of the table.
+
+    Attributes:
+        name: with dots, as ROS shows it.
+        default: its type is the parameter's.
+        description: what it does.
+        unit: of the value, empty where it has none.
+        range: smallest and largest value.
+        choices: accepted names, empty where any text is accepted.
+        read_only: only a restart changes it.
+    """
+
+    name: str
+    default: str | int | float
+    description: str
+    unit: str = ""
+    range: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
+    read_only: bool = False
+
+    @property
+    def descriptor(self) -> ParameterDescriptor:
+        """What ``ros2 param describe`` shows and rclpy enforces."""
+        descriptor = ParameterDescriptor(
+            description=self.description + (f" [{self.unit}]" if self.unit else ""),
+            additional_constraints=f"one of {', '.join(self.choices)}" if self.choices else "",
+            read_only=self.read_only,
+        )
+        if self.range is not None and isinstance(self.default, int):
+            low, high = map(int, self.range)
+            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+        elif self.range is not None:
+            low, high = self.range
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        return descriptor
+
+
+def _adaptation(
+    name: str,
+    description: str,
+    unit: str = "",
+    range: tuple[float, float] | None = None,
+    choices: tuple[str, ...] = (),
+) -> TrackerParameter:
+    """Make a row of the template adaptation; its default is that of the tracker layer."""
+    default = getattr(AdaptationSettings(), name)
+    return TrackerParameter(ADAPTATION_PREFIX + name, default, description, unit, range, choices)
+
+
+PARAMETERS = (
+    TrackerParameter(
+        "preset",
+        DEFAULT_PRESET,
+        "Network, weights and tracker settings; `autrack models` lists them",
+        choices=tuple(PRESETS),
+        read_only=True,
+    ),
+    TrackerParameter(
+        "checkpoint", "", "Weights file; empty: the one shipped for the preset", read_only=True
+    ),
+    TrackerParameter(
+        "device", "auto", "Where the network runs: auto, cpu, cuda or cuda:N", read_only=True
+    ),
+    TrackerParameter(
+        "lost_score", 0.2, "A target whose score is lower is reported as LOST", range=(0, 1)
+    ),
+    _adaptation(
+        "method", "How the template is moved; none switches the adaptation off", choices=METHODS
+    ),
+    _adaptation("steps", "Steps of the adaptation", range=(0, 1000)),
+    _adaptation("step_size", "Change of a pixel in a step", "grey levels", range=(0, 255)),
+    _adaptation("epsilon", "Largest change of a pixel", "grey levels", range=(0, 255)),
+    _adaptation("loss", "Loss that is lowered: the network's own or that of MTP", choices=LOSSES),
+    _adaptation("support_crops", "Crops of the first image the loss is taken on", range=(1, 64)),
+    _adaptation(
+        "support_shift",
+        "Range of their shift",
+        "fraction of the search region's side",
+        range=(0, 0.25),
+    ),
+    _adaptation("support_scale", "Range of the logarithm of their scale", range=(0, 0.5)),
+    _adaptation("seed", "Of the support crops and of pgd's start", range=(0, 2**31 - 1)),
+    _adaptation(
+        "budget_ms", "Time after which the adaptation stops; 0: no limit", "ms", (0, _LARGEST)
+    ),
+    _adaptation(
+        "min_target_side",
+        "A target with a shorter side is tracked but not adapted",
+        "px",
+        (0, _LARGEST),
+    ),
+)
+
+
+def declare_parameters(node: Node) -> None:
+    """Declare every parameter and refuse wrong values from now on, with a reason.
+
+    Raises:
+        ConfigurationError: a value given at the start is wrong.
+        rclpy.exceptions.ParameterException: a value given at the start has the wrong type or is
+            out of its range.
+    """
+    for row in PARAMETERS:
+        node.declare_parameter(row.name, row.default, row.descriptor)
+    read_adaptation(node)
+
+    def check(changes: list[Parameter]) -> SetParametersResult:
+        try:
+            read_adaptation(node, changes)
+        except ConfigurationError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(check)
+
+
+def read_adaptation(node: Node, changes: Iterable[Parameter] = ()) -> AdaptationSettings:
+    """Read the adaptation's settings from the node, as they would be after the changes.
+
+    Raises:
+        ConfigurationError: names the setting, its value and what is accepted.
+    """
+    rows = [row.name for row in PARAMETERS if row.name.startswith(ADAPTATION_PREFIX)]
+    values: Mapping[str, Any] = {
+        **{parameter.name: parameter.value for parameter in node.get_parameters(rows)},
+        **{parameter.name: parameter.value for parameter in changes if parameter.name in rows},
+    }
+    return AdaptationSettings(
+        **{name.removeprefix(ADAPTATION_PREFIX): value for name, value in values.items()}
+    )

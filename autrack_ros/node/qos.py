@@ -1,0 +1,30 @@
+"""Quality of service of every topic, by name."""
+
+from __future__ import annotations
+
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+
+#: Images from sensors: matches every publisher; only the newest one is wanted.
+SENSOR_IMAGE = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+
+#: Commands that must not get lost.
+COMMAND = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
+
+#: Results: reliable, because RViz and most others subscribe reliably.
+RESULT = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
+
+#: Pictures of results: as ``RESULT``, but only the newest one is kept.
+DEBUG_IMAGE = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
+
+#: Facts about the target: a subscriber that comes late gets the last one.
+LATCHED = QoSProfile(
+    depth=1,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+def describe(profile: QoSProfile) -> str:
+    """Return the policies that decide whether two ends match, as in "best effort, volatile"."""
+    reliability = profile.reliability.name.lower().replace("_", " ")
+    return f"{reliability}, {profile.durability.name.lower().replace('_', ' ')}"
