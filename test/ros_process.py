@@ -1,0 +1,117 @@
+"""Start a ROS program as a process of its own and wait for what it does: helpers of node tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PROFILE = ROOT / "config" / "fastdds_shm.xml"
+WAIT_S = 15.0
+
+
+def environment(domain_id: int) -> dict[str, str]:
+    """Variables that keep a test to itself and let images arrive."""
+    return {
+        "ROS_DOMAIN_ID": str(domain_id),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE),
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(PROFILE),
+    }
+
+
+class RosProcess:
+    """A module run with ``python -m``; its output is collected line by line."""
+
+    def __init__(self, module: str, *arguments: str, **parameters: Any) -> None:
+        ros_arguments = [
+            text for name, value in parameters.items() for text in ("-p", f"{name}:={value}")
+        ]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, "--ros-args", *arguments, *ros_arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        return "".join(self._lines)
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_for_line(self, pattern: str, after: int = 0, timeout_s: float = WAIT_S) -> str:
+        """The first line since line ``after`` that the pattern is found in."""
+
+        def found() -> str | None:
+            return next((text for text in self._lines[after:] if re.search(pattern, text)), None)
+
+        with self._changed:
+            self._changed.wait_for(
+                lambda: found() is not None or not self._reader.is_alive(), timeout_s
+            )
+        line = found()
+        assert line is not None, f"no line {pattern!r} in the output:\n{self.output}"
+        return line
+
+    @property
+    def line_count(self) -> int:
+        return len(self._lines)
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, timeout_s: float = WAIT_S) -> int:
+        """The exit status."""
+        status = self._process.wait(timeout_s)
+        self._reader.join(timeout_s)
+        return status
+
+    def stop(self) -> int:
+        """Interrupt and wait; a process that does not obey is killed and fails the test."""
+        if self.running:
+            self.interrupt()
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._changed:
+                self._lines.append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+
+def wait_until(
+    condition: Callable[[], Any],
+    spin_once: Callable[[], None],
+    what: str = "",
+    timeout_s: float = WAIT_S,
+) -> Any:
+    """Spin until the condition holds; return its value."""
+    end = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < end, f"no {what or 'event'} within {timeout_s:g} s"
+        spin_once()
+    return value
