@@ -22,7 +22,6 @@ from autrack_ros.tracking.fuse import fuse_batch_norm
 from autrack_ros.tracking.siamese import SiameseNetwork
 from autrack_ros.training.pairs import SEARCH_SIZE, TEMPLATE_SIZE, PairMaker
 
-BLOCK = 512  # pairs per file
 BATCH = 32  # crops per call of the backbone
 
 Extractor = Callable[[np.ndarray], list[np.ndarray]]  # BxSxSx3 uint8 -> backbone maps, float32
@@ -77,12 +76,21 @@ class FeatureCache:
         maker: makes the pairs.
         network: its backbone makes the features; frozen.
         count: pairs wanted, rounded up to whole blocks.
+        block: pairs per file, a multiple of ``BATCH``.
     """
 
-    def __init__(self, folder: Path, maker: PairMaker, network: SiameseNetwork, count: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        maker: PairMaker,
+        network: SiameseNetwork,
+        count: int,
+        block: int = 512,
+    ) -> None:
+        self.block = block
         self.maker = maker
         self.network = network
-        self.block_count = -(-count // BLOCK)
+        self.block_count = -(-count // block)
         self.folder = folder / _fingerprint(maker, network)
         self._blocks: list[np.ndarray] = []
 
@@ -116,11 +124,11 @@ class FeatureCache:
                     done += 1
                     report(done, self.block_count)
         self._blocks = [np.load(self._path(i), mmap_mode="r") for i in range(self.block_count)]
-        return len(missing) * BLOCK
+        return len(missing) * self.block
 
     def batch(self, numbers: Sequence[int]) -> FeatureBatch:
         """Read pairs by their numbers; call ``fill`` before."""
-        rows = [self._blocks[number // BLOCK][number % BLOCK] for number in numbers]
+        rows = [self._blocks[number // self.block][number % self.block] for number in numbers]
 
         def column(name: str) -> torch.Tensor:
             return torch.from_numpy(np.stack([row[name] for row in rows]))
@@ -149,8 +157,9 @@ class _BlockWriter:
         self._extract_search = feature_extractor(cache.network, SEARCH_SIZE)
 
     def write(self, index: int) -> None:
-        start = index * BLOCK
-        batches = [self._batch(range(n, n + BATCH)) for n in range(start, start + BLOCK, BATCH)]
+        block = self._cache.block
+        starts = range(index * block, (index + 1) * block, BATCH)
+        batches = [self._batch(range(start, start + BATCH)) for start in starts]
         path = self._cache._path(index)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
