@@ -126,7 +126,7 @@ def _to_image(values: np.ndarray, header: Header, encoding: str) -> Image:
     # An array('B') filled from a buffer is the only fast way in: rclpy checks every element of any
     # other type one by one (94 ms instead of 0.06 ms for a VGA image).
     data = array("B")
-    data.frombytes(memoryview(values).cast("B"))
+    data.frombytes(values.data.cast("B"))
     return Image(
         header=header,
         height=values.shape[0],

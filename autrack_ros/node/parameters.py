@@ -57,12 +57,17 @@ class TrackerParameter:
             additional_constraints=f"one of {', '.join(self.choices)}" if self.choices else "",
             read_only=self.read_only,
         )
-        if self.range is not None and isinstance(self.default, int):
-            low, high = map(int, self.range)
-            descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
-        elif self.range is not None:
-            low, high = self.range
-            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+        if self.range is None:
+            return descriptor
+        low, high = self.range
+        if isinstance(self.default, int):
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(low), to_value=int(high), step=1)
+            ]
+        else:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(low), to_value=float(high))
+            ]
         return descriptor
 
 

@@ -6,8 +6,9 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -119,7 +120,7 @@ class TrackerNode(Node):
             qos.SENSOR_IMAGE,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
-        self._newest_size = (math.inf, math.inf)  # width, height
+        self._newest_size: tuple[int, int] | None = None  # width, height
         self._received = self._received_at_last_check = 0
         self.create_timer(
             NO_IMAGE_WARNING_S,
@@ -177,10 +178,14 @@ class TrackerNode(Node):
         return response
 
     def _request(self, message: InitBox, answer: Callable[[Initialize.Response], None]) -> None:
-        """Have the box taken from the next image; a wrong one is refused at once."""
+        """Have the box taken in the next image; a wrong one is refused before it disturbs anything.
+
+        Before the first image there is nothing to disturb and no size to check it against.
+        """
         box = box_of(message)
         try:
-            validate_box(box, *self._newest_size)
+            if self._newest_size is not None:
+                validate_box(box, *self._newest_size)
         except InvalidBoxError as error:
             answer(Initialize.Response(reason=f"target '{message.id}': {error}"))
             return
@@ -328,7 +333,7 @@ class TrackerNode(Node):
         target = self._target
         return f"target '{target.id}' is kept" if target is not None else "there is no target"
 
-    def _parameter(self, name: str) -> str | float:
+    def _parameter(self, name: str) -> Any:
         return self.get_parameter(name).value
 
 
@@ -336,7 +341,7 @@ def _watched(publisher: Publisher) -> bool:
     return publisher.get_subscription_count() > 0
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to end; return the exit status."""
     reuse_large_blocks()
     node = None

@@ -1,0 +1,210 @@
+"""Publish a video or a folder of images as a camera would, with the box of its target."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import rclpy
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rclpy.duration import Duration
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from autrack_ros.evaluation.frames import open_frames
+from autrack_ros.msg import InitBox, Track
+from autrack_ros.node import qos
+from autrack_ros.node.image_conversion import bgr_to_image
+from autrack_ros.node.memory import reuse_large_blocks
+from autrack_ros.tracking import AutrackError, Box, ConfigurationError
+
+_DEFAULT_RATE_HZ = 30.0
+_ATTEMPTS = 5  # to have the box and the first frame taken
+_ANSWER_S = 2.0
+_HINT_S = 5.0
+
+
+class ClipPublisher(Node):
+    """Publish the frames of ``source`` on ``image`` and their target on ``init_box``.
+
+    With ``hold_first_frame`` the second frame waits for the tracker's result of the first one (on
+    ``tracker/track``), so that the adaptation costs no frames.
+
+    Raises:
+        AutrackError: a parameter or the source is wrong.
+        rclpy.exceptions.ParameterException: a parameter has the wrong type or is out of its range.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("clip_publisher")
+        self._frames = open_frames(self._declare("source", "", "Video file or folder of images"))
+        self._box = _to_box(
+            self._declare(
+                "box",
+                [],
+                "Target in the first frame, [x, y, width, height]; empty: none [px]",
+                dynamic_typing=True,  # whole numbers are welcome
+            )
+        )
+        self._id = self._declare("id", "target", "Name of the target")
+        self._frame_id = self._declare("frame_id", "camera", "frame_id of the images")
+        self._loop = self._declare("loop", False, "Start again after the last frame")
+        self._hold = self._declare(
+            "hold_first_frame", True, "Wait for the tracker's result of the first frame"
+        )
+        rate = self._declare(
+            "rate",
+            0.0,
+            "Frames a second; 0: those of the video, or 30 [Hz]",
+            floating_point_range=[FloatingPointRange(from_value=0.0, to_value=1000.0)],
+        )
+        self._period_s = 1 / (rate or self._frames.fps or _DEFAULT_RATE_HZ)
+
+        # Reliable, so that recorders may subscribe reliably; best-effort subscribers match as well.
+        self._images = self.create_publisher(Image, "image", qos.COMMAND)
+        self._boxes = self.create_publisher(InitBox, "init_box", qos.COMMAND)
+        self._newest_track = Track()
+        self._tracks = self.create_subscription(Track, "tracker/track", self._on_track, qos.RESULT)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+
+    def run(self) -> None:
+        """Publish the clip once, or again and again; return when it has ended.
+
+        Raises:
+            SourceError: a frame cannot be read.
+            ConfigurationError: the tracker did not take the box.
+        """
+        self._wait_for_subscribers()
+        sent = self._publish_clip()
+        while self._loop:
+            sent = self._publish_clip()
+        # What a process sends last may be lost when it ends at once.
+        self._images.wait_for_all_acked(Duration(seconds=_ANSWER_S))
+        if self.count_publishers(self._tracks.topic_name):
+            self._spin_until(lambda: self._newest_track.header == sent, _ANSWER_S)
+
+    def _publish_clip(self) -> Header:
+        """Publish every frame at the rate; return the header of the last one."""
+        header, count, due = Header(), 0, 0.0
+        for frame in self._frames:
+            if count == 0 and self._box is not None:
+                header = self._start_target(frame, self._box)
+            else:
+                header = self._publish(frame)
+            count += 1
+            due = max(due, time.monotonic() - self._period_s) + self._period_s
+            self._spin_until(lambda: False, due - time.monotonic())
+        self.get_logger().info(f"{count} images of {self._frames.name} sent")
+        return header
+
+    def _start_target(self, frame: np.ndarray, box: Box) -> Header:
+        """Publish the box and the first frame, again where they were not taken; hold if asked."""
+        x, y, width, height = map(float, box)
+        header = self._header()
+        for _ in range(_ATTEMPTS):
+            self._boxes.publish(
+                InitBox(header=header, id=self._id, x=x, y=y, width=width, height=height)
+            )
+            # The box must be there before its frame; topics do not keep an order between them.
+            self._boxes.wait_for_all_acked(Duration(seconds=_ANSWER_S))
+            self._publish(frame, header)
+            if not self._hold:
+                return header
+            self._spin_until(lambda: self._newest_track.header == header, _ANSWER_S)
+            while self._answer_to(header) == Track.ADAPTING:
+                self._spin_until(lambda: False, 0.02)
+            if self._newest_track.header == header and self._newest_track.id == self._id:
+                return header
+        raise ConfigurationError(
+            f"the tracker did not take the box {tuple(box)} in the first image of "
+            f"{self._frames.name}; its log says why"
+        )
+
+    def _publish(self, frame: np.ndarray, header: Header | None = None) -> Header:
+        header = header or self._header()
+        self._images.publish(bgr_to_image(frame, header))
+        return header
+
+    def _header(self) -> Header:
+        return Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id)
+
+    def _on_track(self, message: Track) -> None:
+        self._newest_track = message
+
+    def _answer_to(self, header: Header) -> int | None:
+        """State in the newest track if that is of this image."""
+        return self._newest_track.state if self._newest_track.header == header else None
+
+    def _wait_for_subscribers(self) -> None:
+        """Wait for whoever takes the images, and for a tracker if there is a box for it."""
+
+        def complete() -> bool:
+            wanted = [self._images.get_subscription_count]
+            if self._box is not None:
+                wanted.append(self._boxes.get_subscription_count)
+                if self._hold:
+                    wanted.append(lambda: self.count_publishers(self._tracks.topic_name))
+            return all(count() > 0 for count in wanted)
+
+        while not self._spin_until(complete, _HINT_S):
+            self.get_logger().info(
+                f"waiting for subscribers of {self._images.topic_name}"
+                + (f" and {self._boxes.topic_name}" if self._box is not None else "")
+            )
+
+    def _spin_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Work on callbacks until the condition holds or the time is over; whether it holds."""
+        end = time.monotonic() + timeout_s
+        while not condition():
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            if not self.context.ok():
+                raise ExternalShutdownException
+            self._executor.spin_once(timeout_sec=min(left, 0.1))
+        return True
+
+    def _declare(self, name: str, default: Any, description: str, **constraints: Any) -> Any:
+        """Declare a parameter that only a restart changes; return its value."""
+        descriptor = ParameterDescriptor(description=description, read_only=True, **constraints)
+        return self.declare_parameter(name, default, descriptor).value
+
+
+def _to_box(value: Any) -> Box | None:
+    try:
+        numbers = [float(number) for number in value]
+    except (TypeError, ValueError):
+        numbers = [0.0]
+    if not numbers:
+        return None
+    if len(numbers) != 4:
+        raise ConfigurationError(f"box {value!r}: accepted is [x, y, width, height] in pixels")
+    return Box(*numbers)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Publish the clip; return the exit status."""
+    reuse_large_blocks()
+    try:
+        rclpy.init(args=args)
+        ClipPublisher().run()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (AutrackError, ParameterException) as error:
+        rclpy.logging.get_logger("clip_publisher").fatal(str(error))
+        return 1
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,119 @@
+"""The clip publisher together with the tracker node, both as processes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+pytest.importorskip("autrack_ros.msg", reason="needs the built messages of this package")
+
+import rclpy
+import torch
+from autrack_ros.msg import Track
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from ros_process import RosProcess, environment, wait_until
+from sensor_msgs.msg import Image
+
+from autrack_ros.node import qos
+from autrack_ros.tracking import DEFAULT_PRESET, PRESETS
+from autrack_ros.tracking.networks import NETWORKS
+
+PUBLISHER = "autrack_ros.node.clip_publisher"
+FRAMES = 12
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> int:
+    number = 1 + (os.getpid() + 50) % 99
+    for name, value in environment(number).items():
+        monkeypatch.setenv(name, value)
+    return number
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for index in range(FRAMES):
+        image = np.random.default_rng(index).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{index}.png"), image)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> dict[str, str]:
+    if PRESETS[DEFAULT_PRESET].shipped_weights is not None:
+        return {}
+    path = tmp_path / "random.pth"
+    torch.save(NETWORKS["siamfcpp_tinyconv"]().state_dict(), path)
+    return {"preset": "siamfcpp_tinyconv_vot", "checkpoint": str(path)}
+
+
+def test_every_frame_is_sent_and_the_first_one_waits_for_the_adaptation(
+    domain: int, clip: Path, model: dict[str, str]
+) -> None:
+    context = Context()
+    rclpy.init(context=context, domain_id=domain)
+    listener = Node("listener", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(listener)
+    images: list[Image] = []
+    tracks: list[Track] = []
+    listener.create_subscription(Image, "image", images.append, qos.COMMAND)
+    listener.create_subscription(Track, "tracker/track", tracks.append, qos.RESULT)
+    tracker = RosProcess("autrack_ros.node.tracker_node", **model)
+    try:
+        tracker.wait_for_line("waiting for a box")
+        publisher = RosProcess(PUBLISHER, source=clip, box="[40, 30, 30, 40]", id="car", rate=10.0)
+        wait_until(
+            lambda: not publisher.running, lambda: executor.spin_once(timeout_sec=0.05), "end"
+        )
+        assert publisher.wait() == 0, publisher.output
+        publisher.wait_for_line(f"{FRAMES} images of {clip} sent")
+        stamps = [(image.header.stamp.sec, image.header.stamp.nanosec) for image in images]
+        assert len(stamps) == FRAMES
+        assert stamps == sorted(set(stamps))
+        assert {image.encoding for image in images} == {"bgr8"}
+        wait_until(
+            lambda: tracks[-1].header == images[-1].header,
+            lambda: executor.spin_once(timeout_sec=0.05),
+            "last track",
+        )
+        assert tracks[0].state == Track.ADAPTING
+        assert {track.id for track in tracks} == {"car"}
+        assert tracks[0].header == tracks[1].header == images[0].header
+        assert tracks[-1].dropped_images == 0
+    finally:
+        executor.shutdown()
+        listener.destroy_node()
+        rclpy.try_shutdown(context=context)
+        assert tracker.stop() == 0
+
+
+@pytest.mark.usefixtures("domain")
+def test_a_clip_or_box_that_cannot_be_used_ends_with_one_line(clip: Path) -> None:
+    starts = {
+        "no_such_clip.mp4: no such file": {"source": "no_such_clip.mp4"},
+        r"box.*\[x, y, width, height\]": {"source": clip, "box": "[1, 2, 3]"},
+    }
+    publishers = {line: RosProcess(PUBLISHER, **values) for line, values in starts.items()}
+    for line, publisher in publishers.items():
+        assert publisher.wait() == 1, publisher.output
+        assert "FATAL" in publisher.wait_for_line(line)
+        assert "Traceback" not in publisher.output
+
+
+@pytest.mark.usefixtures("domain")
+def test_without_subscribers_it_waits_and_ends_cleanly_on_ctrl_c(clip: Path) -> None:
+    publisher = RosProcess(PUBLISHER, source=clip)
+    publisher.wait_for_line("waiting for subscribers of /image")
+    publisher.interrupt()
+    assert publisher.wait() == 0, publisher.output
+    assert "Traceback" not in publisher.output
