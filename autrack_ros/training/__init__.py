@@ -60,6 +60,7 @@ def train(
     weights = output_dir / preset.checkpoint
     state = {key: value.contiguous() for key, value in trainer.averaged.state_dict().items()}
     save_file(state, weights, {"configuration": config_path.read_text(encoding="utf-8")})
+    weights.chmod(0o644)  # safetensors writes for the owner alone; weights are to be shared
     return weights
 
 

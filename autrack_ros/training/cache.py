@@ -75,7 +75,7 @@ class FeatureCache:
         folder: the cache; a sub-folder named by what the features depend on is used.
         maker: makes the pairs.
         network: its backbone makes the features; frozen.
-        count: pairs wanted, rounded up to whole blocks.
+        count: pairs wanted, rounded up to a multiple of ``BATCH``.
         block: pairs per file, a multiple of ``BATCH``.
     """
 
@@ -90,7 +90,8 @@ class FeatureCache:
         self.block = block
         self.maker = maker
         self.network = network
-        self.block_count = -(-count // block)
+        self._count = -(-count // BATCH) * BATCH
+        self.block_count = -(-self._count // block)
         self.folder = folder / _fingerprint(maker, network)
         self._blocks: list[np.ndarray] = []
 
@@ -104,10 +105,10 @@ class FeatureCache:
             report: called with the blocks done and wanted.
 
         Returns:
-            How many pairs were made (the others were there).
+            How many pairs were made; the others were there.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        missing = [index for index in range(self.block_count) if not self._path(index).is_file()]
+        missing = [index for index in range(self.block_count) if not self.path_of(index).is_file()]
         done = self.block_count - len(missing)
         report(done, self.block_count)
         if workers == 1 and missing:
@@ -123,8 +124,8 @@ class FeatureCache:
                 for _ in pool.imap_unordered(_write_block, missing):
                     done += 1
                     report(done, self.block_count)
-        self._blocks = [np.load(self._path(i), mmap_mode="r") for i in range(self.block_count)]
-        return len(missing) * self.block
+        self._blocks = [np.load(self.path_of(i), mmap_mode="r") for i in range(self.block_count)]
+        return sum(len(self.pairs_of(index)) for index in missing)
 
     def batch(self, numbers: Sequence[int]) -> FeatureBatch:
         """Read pairs by their numbers; call ``fill`` before."""
@@ -142,8 +143,14 @@ class FeatureCache:
             negative=column("negative"),
         )
 
-    def _path(self, index: int) -> Path:
-        return self.folder / f"block_{index:05d}.npy"
+    def pairs_of(self, index: int) -> range:
+        """Numbers of the pairs of a block."""
+        return range(index * self.block, min((index + 1) * self.block, self._count))
+
+    def path_of(self, index: int) -> Path:
+        """File of a block."""
+        numbers = self.pairs_of(index)
+        return self.folder / f"{numbers.start:07d}-{numbers.stop:07d}.npy"
 
 
 class _BlockWriter:
@@ -157,10 +164,9 @@ class _BlockWriter:
         self._extract_search = feature_extractor(cache.network, SEARCH_SIZE)
 
     def write(self, index: int) -> None:
-        block = self._cache.block
-        starts = range(index * block, (index + 1) * block, BATCH)
-        batches = [self._batch(range(start, start + BATCH)) for start in starts]
-        path = self._cache._path(index)
+        numbers = self._cache.pairs_of(index)
+        batches = [self._batch(numbers[n : n + BATCH]) for n in range(0, len(numbers), BATCH)]
+        path = self._cache.path_of(index)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             np.save(file, np.concatenate(batches))
