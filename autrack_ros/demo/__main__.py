@@ -28,6 +28,12 @@ def main(
             show_default=False,
         ),
     ] = None,
+    rate: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=1000, help="Frames published a second; at 15 two CPU cores keep up."
+        ),
+    ] = 15.0,
     output: Annotated[
         Path, typer.Option(help="Folder for video, contact sheet, bag, boxes, summary and logs.")
     ] = Path("demo_output"),
@@ -49,7 +55,7 @@ def main(
     # On the wheels' ROS 2 there is no setup.bash to set it.
     os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
     try:
-        _demonstrate(clip, box, output, parameter or [])
+        _demonstrate(clip, box, rate, output, parameter or [])
     except ModuleNotFoundError as error:
         _fail(
             f"{error.name} is missing; the demo needs ROS 2, the messages of this package and "
@@ -70,7 +76,9 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def _demonstrate(clip: Path, box: str | None, output: Path, parameters: list[str]) -> None:
+def _demonstrate(
+    clip: Path, box: str | None, rate_hz: float, output: Path, parameters: list[str]
+) -> None:
     from ament_index_python.packages import get_package_share_directory
 
     from autrack_ros.cli.console import err_console, write_json
@@ -98,7 +106,7 @@ def _demonstrate(clip: Path, box: str | None, output: Path, parameters: list[str
     output.mkdir(parents=True, exist_ok=True)
     run.prepare_environment(share / "config" / "fastdds_shm.xml")
     with err_console.status(f"tracking {clip} over ROS 2 (logs in {output})"):
-        run.record_run(clip, target, bag, types, output, parameters)
+        run.record_run(clip, target, rate_hz, bag, types, output, parameters)
 
     with err_console.status("drawing"):
         recorded = report.read_run(bag, types, run.NODE, run.IMAGE_TOPIC)

@@ -45,19 +45,24 @@ def shown_frames(
     overlap = None if truth is None else overlaps(run, truth)
     heatmaps = read_topic(bag, types, f"{node}/response_heatmap")
     heat_ns, heat = -1, None
-    for index, (_, message) in enumerate(read_topic(bag, types, image_topic)):
+    index = {stamp: position for position, stamp in enumerate(run.stamps)}
+    last = -1
+    for _, message in read_topic(bag, types, image_topic):
         stamp = stamp_ns(message)
+        if stamp == last:  # a publisher may repeat an image that was not answered
+            continue
+        last = stamp
         while heat_ns < stamp and (following := next(heatmaps, None)) is not None:
             heat = following[1]
             heat_ns = stamp_ns(heat)
         track = run.tracks.get(stamp)
         yield Shown(
-            index,
+            index[stamp],
             image_to_bgr(message),
             track,
             image_to_bgr(heat) if heat is not None and heat_ns == stamp else None,
-            None if truth is None else Box(*truth[index]),
-            None if overlap is None or track is None else float(overlap[index]),
+            None if truth is None else Box(*truth[index[stamp]]),
+            None if overlap is None or track is None else float(overlap[index[stamp]]),
         )
 
 

@@ -52,13 +52,20 @@ def prepare_environment(profile: Path) -> None:
 
 
 def record_run(
-    clip: Path, box: Box, bag: Path, types: Typestore, log_folder: Path, node_parameters: list[str]
+    clip: Path,
+    box: Box,
+    rate_hz: float,
+    bag: Path,
+    types: Typestore,
+    log_folder: Path,
+    node_parameters: list[str],
 ) -> None:
     """Start node and publisher, record until the clip has ended, stop both.
 
     Args:
         clip: video or folder of images.
         box: the target on its first frame.
+        rate_hz: frames to publish a second.
         bag: folder of the bag to make.
         types: message types of the topics.
         log_folder: what the processes print goes here.
@@ -83,6 +90,8 @@ def record_run(
             publisher_parameters = [
                 f"source:={clip}",
                 f"box:=[{', '.join(str(float(value)) for value in box)}]",
+                f"rate:={rate_hz:f}",
+                "subscribers:=2",  # the node and the recorder
             ]
             with Process(
                 "autrack_ros.node.clip_publisher",

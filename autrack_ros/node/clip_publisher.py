@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -57,6 +57,12 @@ class ClipPublisher(Node):
         self._loop = self._declare("loop", False, "Start again after the last frame")
         self._hold = self._declare(
             "hold_first_frame", True, "Wait for the tracker's result of the first frame"
+        )
+        self._subscribers = self._declare(
+            "subscribers",
+            1,
+            "Subscribers of the images to wait for, such as the tracker and a recorder",
+            integer_range=[IntegerRange(from_value=1, to_value=100, step=1)],
         )
         rate = self._declare(
             "rate",
@@ -146,7 +152,9 @@ class ClipPublisher(Node):
         """Wait for whoever takes the images, and for a tracker if there is a box for it."""
 
         def complete() -> bool:
-            wanted = [self._images.get_subscription_count]
+            if self._images.get_subscription_count() < self._subscribers:
+                return False
+            wanted = []
             if self._box is not None:
                 wanted.append(self._boxes.get_subscription_count)
                 if self._hold:
