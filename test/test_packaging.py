@@ -10,7 +10,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[1]
 EXECUTABLES = ("tracker_node", "clip_publisher")
@@ -106,23 +105,6 @@ def test_executable_is_a_file_that_ros2_run_finds(name, installed_prefix):
     path = installed_prefix / "lib" / "autrack_ros" / name
     assert os.access(path, os.X_OK)
     assert path.read_text().startswith("#!/usr/bin/env python3\n")
-
-
-def test_configuration_file_lists_every_parameter_at_its_default():
-    pytest.importorskip("rclpy")
-    from autrack_ros.node.parameters import PARAMETERS
-
-    def flat(tree, prefix=""):
-        for name, value in tree.items():
-            if isinstance(value, dict):
-                yield from flat(value, f"{prefix}{name}.")
-            else:
-                yield prefix + name, value
-
-    document = yaml.safe_load((ROOT / "config" / "tracker.yaml").read_text())
-    values = dict(flat(document["/**"]["ros__parameters"]))
-    assert values == {row.name: row.default for row in PARAMETERS}
-    assert all(type(values[row.name]) is type(row.default) for row in PARAMETERS)
 
 
 @pytest.mark.parametrize("name", ["tracker", "demo"])
