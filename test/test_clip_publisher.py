@@ -77,15 +77,15 @@ def test_every_frame_is_sent_and_the_first_one_waits_for_the_adaptation(
         )
         assert publisher.wait() == 0, publisher.output
         publisher.wait_for_line(f"{FRAMES} images of {clip} sent")
+        wait_until(
+            lambda: len(images) >= FRAMES and tracks[-1].header == images[-1].header,
+            lambda: executor.spin_once(timeout_sec=0.05),
+            "last image and its track",
+        )
         stamps = [(image.header.stamp.sec, image.header.stamp.nanosec) for image in images]
         assert len(stamps) == FRAMES
         assert stamps == sorted(set(stamps))
         assert {image.encoding for image in images} == {"bgr8"}
-        wait_until(
-            lambda: tracks[-1].header == images[-1].header,
-            lambda: executor.spin_once(timeout_sec=0.05),
-            "last track",
-        )
         assert tracks[0].state == Track.ADAPTING
         assert {track.id for track in tracks} == {"car"}
         assert tracks[0].header == tracks[1].header == images[0].header

@@ -28,6 +28,7 @@ _DEFAULT_RATE_HZ = 30.0
 _ATTEMPTS = 5  # to have the box and the first frame taken
 _ANSWER_S = 2.0
 _HINT_S = 5.0
+_DISCOVERY_S = 1.0  # the other subscribers, such as a recorder, are found within
 
 
 class ClipPublisher(Node):
@@ -166,6 +167,7 @@ class ClipPublisher(Node):
                 f"waiting for subscribers of {self._images.topic_name}"
                 + (f" and {self._boxes.topic_name}" if self._box is not None else "")
             )
+        self._spin_until(lambda: False, _DISCOVERY_S)
 
     def _spin_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Work on callbacks until the condition holds or the time is over; whether it holds."""
