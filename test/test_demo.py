@@ -273,3 +273,13 @@ def test_demo_without_box_for_another_clip_is_bad_usage(tmp_path):
     done = run_demo(tmp_path / "out", "--clip", "other.mp4")
     assert done.returncode == 2
     assert "--box" in done.stderr
+
+
+def test_demo_does_not_remove_what_is_no_bag(tmp_path):
+    make_clip(tmp_path / "clip.mp4", frames=2)
+    (tmp_path / "out" / "bag").mkdir(parents=True)
+    (tmp_path / "out" / "bag" / "letter.txt").write_text("mine")
+    done = run_demo(tmp_path / "out", "--clip", str(tmp_path / "clip.mp4"), "--box", "20,30,24,24")
+    assert done.returncode == 1
+    assert "is no bag" in done.stderr
+    assert (tmp_path / "out" / "bag" / "letter.txt").exists()

@@ -76,6 +76,17 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def _remove_old(bag: Path) -> None:
+    """Make room for a new bag; only a bag is removed, an unfinished one too."""
+    if not bag.exists():
+        return
+    from autrack_ros.demo.report import DemoError
+
+    if not list(bag.glob("*.db3")):
+        raise DemoError(f"{bag} exists and is no bag of an earlier demo; choose another --output")
+    shutil.rmtree(bag)
+
+
 def _demonstrate(
     clip: Path, box: str | None, rate_hz: float, output: Path, parameters: list[str]
 ) -> None:
@@ -101,8 +112,7 @@ def _demonstrate(
     share = Path(get_package_share_directory("autrack_ros"))
     types = typestore(share / "msg")
     bag = output / "bag"
-    if (bag / "metadata.yaml").is_file():
-        shutil.rmtree(bag)
+    _remove_old(bag)
     output.mkdir(parents=True, exist_ok=True)
     run.prepare_environment(share / "config" / "fastdds_shm.xml")
     with err_console.status(f"tracking {clip} over ROS 2 (logs in {output})"):
