@@ -28,6 +28,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHIFT = 4  # fractional bits of the coordinates that OpenCV draws at
 _INSET_PART = 1 / 3  # side of the inset as a part of the image's shorter side
 _MAX_LABEL_CHARACTERS = 24
+_DIMMED = 0.7  # brightness of the search region under the response
 
 
 def draw_overlay(
@@ -66,12 +67,13 @@ def draw_heatmap(
     response: np.ndarray,
     response_to_image: np.ndarray,
     search_to_image: np.ndarray,
-    opacity: float = 0.75,
+    opacity: float = 0.9,
 ) -> np.ndarray:
     """Draw the response map over the search region, each cell where it belongs.
 
-    Low responses leave the picture as it is; the colour and the cover grow with the response. A
-    thin frame shows the outermost cells of the map: outside it there is no response.
+    The search region is shown in dimmed grey, the response in colour: its cover grows with it, on
+    one scale for every image. A thin frame shows the outermost cells of the map: outside it there
+    is no response.
 
     Args:
         search: SxSx3 uint8 BGR, the search region.
@@ -95,8 +97,9 @@ def draw_heatmap(
         borderMode=cv2.BORDER_CONSTANT,
     ).clip(0, 1)
     colors = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    grey = cv2.cvtColor(search, cv2.COLOR_BGR2GRAY)[..., None] * _DIMMED
     cover = (opacity * np.sqrt(heat))[..., None]
-    blended = (search * (1 - cover) + colors * cover).astype(np.uint8)
+    blended = (grey * (1 - cover) + colors * cover).astype(np.uint8)
     rows, cols = response.shape
     corners = cell_to_pixel @ np.array([[0, cols - 1], [0, rows - 1], [1, 1]])
     cv2.rectangle(blended, *_fixed(corners.T), _LIGHT, 1, cv2.LINE_AA, _SHIFT)
@@ -192,7 +195,8 @@ def _draw_plate(canvas: np.ndarray, text: str, box: Box | None) -> None:
     if not text:
         return
     line_px, font_scale = _scale(canvas)
-    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, font_scale, line_px)
+    stroke_px = max(1, round(1.6 * font_scale))
+    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, font_scale, stroke_px)
     margin = max(2, text_height // 3)
     width, height = text_width + 2 * margin, text_height + baseline + margin
     x, y = (0.0, 0.0) if box is None else (box.x - line_px, box.y - line_px - 1 - height)
@@ -204,7 +208,7 @@ def _draw_plate(canvas: np.ndarray, text: str, box: Box | None) -> None:
     plate = canvas[top : top + height, left : left + width]
     plate[:] = plate * 0.25 + np.array(_DARK) * 0.75
     origin = (left + margin, top + margin + text_height - margin // 3)
-    cv2.putText(canvas, text, origin, _FONT, font_scale, _LIGHT, line_px, cv2.LINE_AA)
+    cv2.putText(canvas, text, origin, _FONT, font_scale, _LIGHT, stroke_px, cv2.LINE_AA)
 
 
 def _draw_inset(canvas: np.ndarray, inset: np.ndarray, box: Box | None) -> None:

@@ -105,13 +105,15 @@ def test_heat_lies_where_the_affine_maps_say(cell: tuple[int, int]) -> None:
     assert center == pytest.approx((63.5 + 8 * cell[0], 63.5 + 8 * cell[1]), abs=1.0)
 
 
-def test_no_response_leaves_the_search_region_visible() -> None:
+def test_no_response_shows_the_search_region_without_colour() -> None:
     search = np.random.default_rng(0).integers(0, 256, (255, 255, 3), dtype=np.uint8)
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
     cells = np.array([[8.0, 0, 63.5], [0, 8, 63.5]])
     drawn = draw_heatmap(search, np.zeros((17, 17), np.float32), cells, identity)
     inside = (slice(70, 180), slice(70, 180))
-    assert (drawn[inside] == search[inside]).all()
+    assert (np.ptp(drawn[inside], axis=2) == 0).all()
+    luma = search[inside] @ (0.114, 0.587, 0.299)
+    np.testing.assert_allclose(drawn[inside][..., 0], 0.7 * luma, atol=1.5)
 
 
 def test_template_panels_show_template_adapted_and_amplified_difference() -> None:
