@@ -3,6 +3,8 @@
 ``ros2 launch autrack_ros tracker.launch.py --show-args`` lists the arguments.
 """
 
+import os
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition
@@ -12,6 +14,10 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 CONFIG = PathJoinSubstitution([FindPackageShare("autrack_ros"), "config"])
+
+# Fast DDS 3 warns of the variable of Fast DDS 2.
+FAST_DDS_2 = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+PROFILE_VARIABLE = f"{'FASTRTPS' if FAST_DDS_2 else 'FASTDDS'}_DEFAULT_PROFILES_FILE"
 
 ARGUMENTS = (
     DeclareLaunchArgument(
@@ -56,11 +62,9 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *ARGUMENTS,
-            # Fast DDS 3 (Kilted and newer) reads the first, Fast DDS 2 the second; a user's own
-            # profile stays.
-            *(
-                SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=profile))
-                for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+            # A user's own profile stays.
+            SetEnvironmentVariable(
+                PROFILE_VARIABLE, EnvironmentVariable(PROFILE_VARIABLE, default_value=profile)
             ),
             Node(
                 package="autrack_ros",

@@ -31,6 +31,8 @@ TOPICS = (
     *(Topic(f"{NODE}/{name}", Image) for name in ("overlay", "response_map", "response_heatmap")),
 )
 
+FAST_DDS_2 = ("humble", "iron", "jazzy")  # Fast DDS 3 warns of the variable of Fast DDS 2
+
 _START_TIMEOUT_S = 120.0  # PyTorch on a cold disk
 _SILENCE_TIMEOUT_S = 120.0  # the slowest model adapts in less
 _SETTLED_S = 3.0
@@ -41,9 +43,9 @@ def prepare_environment(profile: Path) -> None:
 
     Call it before rclpy.init. The demo stays on this machine, in a domain of its own.
     """
+    fast_dds = "FASTRTPS" if os.environ.get("ROS_DISTRO") in FAST_DDS_2 else "FASTDDS"
     defaults = {
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(profile),
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(profile),
+        f"{fast_dds}_DEFAULT_PROFILES_FILE": str(profile),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
     }
