@@ -37,15 +37,17 @@ class CropGeometry:
     @property
     def crop_to_image(self) -> np.ndarray:
         """Affine map from crop to image, float64 2x3, in pixel-centre coordinates."""
+        center = np.array(self.center)
         if self.corner_aligned:
             # float32, as the official code: near a half level a crop's byte depends on it.
-            center, half = np.float32(self.center), np.float32((round(self.side) - 1) / 2)
-            first, last = center - half, center + half
-            steps = (last - first) / np.float32(self.size - 1)
+            center = center.astype(np.float32)
+            half = np.float32((round(self.side) - 1) / 2)
+            first = center - half
+            step = ((center + half) - first) / np.float32(self.size - 1)
         else:
-            steps = np.full(2, 1 / self.scale)
-            first = self.center - (self.size - 1) / 2 * steps
-        return np.array([[steps[0], 0, first[0]], [0, steps[1], first[1]]], float)
+            step = np.full(2, 1 / self.scale)
+            first = center - (self.size - 1) / 2 * step
+        return np.array([[step[0], 0, first[0]], [0, step[1], first[1]]], float)
 
     def to_crop(self, box: Box) -> Box:
         """A box of the image as a box of the crop (both in edge coordinates)."""

@@ -51,8 +51,15 @@ def select(
         target_size: width and height of the target so far, search-region pixels.
         window: (H, W), from ``cosine_window``.
         settings: penalty and window influence.
+
+    Raises:
+        FloatingPointError: no predicted box is finite.
     """
     score, corners, window = score.ravel(), corners.reshape(-1, 4), window.ravel()
+    finite = np.isfinite(corners).all(axis=1)
+    if not finite.any():
+        raise FloatingPointError("the network predicts no finite box")
+    corners = np.where(finite[:, None], corners, 0.0)
     width = corners[:, 2] - corners[:, 0] + 1
     height = corners[:, 3] - corners[:, 1] + 1
     target_width, target_height = target_size
@@ -61,7 +68,7 @@ def select(
     penalty = np.exp(-(aspect_change * scale_change - 1) * settings.penalty_k)
     influence = settings.window_influence
     windowed = penalty * score * (1 - influence) + window * influence
-    best = int(np.argmax(windowed))
+    best = int(np.argmax(np.where(finite, windowed, -1.0)))
     x0, y0, x1, y1 = (float(value) for value in corners[best])
     return Selection(
         cell=best,

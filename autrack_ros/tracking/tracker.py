@@ -133,7 +133,7 @@ class Tracker:
         return report
 
     def place(self, box: Box) -> None:
-        """Say where the target is now, when something other than this tracker knows; keeps the template.
+        """Say where the target is now, when something else knows; the template is kept.
 
         Args:
             box: where and how large the next search starts from, edge coordinates.
