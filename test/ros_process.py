@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILE = ROOT / "config" / "fastdds_shm.xml"
-WAIT_S = 15.0
+WAIT_S = 30.0
 
 
 def environment(domain_id: int) -> dict[str, str]:

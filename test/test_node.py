@@ -26,12 +26,13 @@ from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from ros_process import WAIT_S, RosProcess, environment, wait_until
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from autrack_ros.node import qos
+from autrack_ros.node import qos, tracker_node
 from autrack_ros.node.image_conversion import bgr_to_image, image_to_bgr
 from autrack_ros.tracking import DEFAULT_PRESET, PRESETS, Box, iou
 from autrack_ros.tracking.networks import NETWORKS
@@ -464,6 +465,42 @@ def test_debug_images_carry_the_header_of_the_image(
     if topic == "overlay":
         assert (picture_of.width, picture_of.height) == (WIDTH, HEIGHT)
     client.node.destroy_subscription(subscription)
+
+
+def test_debug_images_are_made_only_while_somebody_subscribes(
+    ros: Client, model: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def counted(name: str) -> Any:
+        original = getattr(tracker_node, name)
+        return lambda *args, **kwargs: (made.append(name), original(*args, **kwargs))[1]
+
+    for name in ("draw_overlay", "draw_heatmap", "float_to_image"):
+        monkeypatch.setattr(tracker_node, name, counted(name))
+    parameters = [text for name, value in model.items() for text in ("-p", f"{name}:={value}")]
+    arguments = ["--ros-args", "-r", "__ns:=/quiet", "-p", "adaptation.steps:=1", *parameters]
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    node = tracker_node.TrackerNode()
+    try:
+        node._on_init_box(box_message(BOX, "patch"))
+        for _ in range(2):
+            node._process(ros.image())
+        assert made == []
+        subscription = ros.node.create_subscription(
+            Image, "/quiet/tracker/overlay", lambda image: None, qos.DEBUG_IMAGE
+        )
+        ros.until(node._overlay.get_subscription_count, "subscriber of the overlay")
+        node._process(ros.image())
+        assert made == ["draw_overlay"]
+        ros.node.destroy_subscription(subscription)
+        ros.until(lambda: not node._overlay.get_subscription_count(), "no subscriber")
+        node._process(ros.image())
+        assert made == ["draw_overlay"]
+    finally:
+        node.close()
+        node.destroy_node()
+        rclpy.try_shutdown()
 
 
 @pytest.mark.parametrize(

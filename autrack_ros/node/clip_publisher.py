@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.duration import Duration
-from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -21,8 +18,8 @@ from autrack_ros.evaluation.frames import open_frames
 from autrack_ros.msg import InitBox, Track
 from autrack_ros.node import qos
 from autrack_ros.node.image_conversion import bgr_to_image
-from autrack_ros.node.memory import reuse_large_blocks
-from autrack_ros.tracking import AutrackError, Box, ConfigurationError
+from autrack_ros.node.program import run_program
+from autrack_ros.tracking import Box, ConfigurationError
 
 _DEFAULT_RATE_HZ = 30.0
 _ATTEMPTS = 5  # to have the box and the first frame taken
@@ -96,6 +93,10 @@ class ClipPublisher(Node):
         self._images.wait_for_all_acked(Duration(seconds=_ANSWER_S))
         if self.count_publishers(self._tracks.topic_name):
             self._spin_until(lambda: self._newest_track.header == sent, _ANSWER_S)
+
+    def close(self) -> None:
+        """Leave the executor."""
+        self._executor.shutdown()
 
     def _publish_clip(self) -> Header:
         """Publish every frame at the rate; return the header of the last one."""
@@ -201,19 +202,7 @@ def _to_box(value: Any) -> Box | None:
 
 def main(args: list[str] | None = None) -> int:
     """Publish the clip; return the exit status."""
-    reuse_large_blocks()
-    try:
-        rclpy.init(args=args)
-        ClipPublisher().run()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (AutrackError, ParameterException) as error:
-        rclpy.logging.get_logger("clip_publisher").fatal(str(error))
-        return 1
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        rclpy.try_shutdown()
-    return 0
+    return run_program("clip_publisher", ClipPublisher, args)
 
 
 if __name__ == "__main__":

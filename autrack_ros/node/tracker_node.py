@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -14,8 +13,6 @@ import numpy as np
 import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -29,14 +26,13 @@ from autrack_ros.msg import AdaptationReport as AdaptationReportMessage
 from autrack_ros.msg import InitBox, Track
 from autrack_ros.node import qos
 from autrack_ros.node.image_conversion import bgr_to_image, float_to_image, image_to_bgr
-from autrack_ros.node.memory import reuse_large_blocks
 from autrack_ros.node.messages import STATE_NAMES, box_of, report_message, track_message
 from autrack_ros.node.newest_slot import NewestSlot
 from autrack_ros.node.parameters import declare_parameters, read_adaptation
+from autrack_ros.node.program import run_program
 from autrack_ros.node.worker import Worker
 from autrack_ros.srv import Initialize
 from autrack_ros.tracking import (
-    AutrackError,
     Box,
     InvalidBoxError,
     InvalidImageError,
@@ -132,6 +128,10 @@ class TrackerNode(Node):
             f"{self._tracker.preset.name} on {self._tracker.device}; waiting for a box on "
             f"{self.resolve_topic_name('init_box')} and images on {self._images.topic_name}"
         )
+
+    def run(self) -> None:
+        """Work until the program is told to end."""
+        rclpy.spin(self)
 
     def close(self) -> None:
         """End the worker; call it before the node is destroyed."""
@@ -343,24 +343,7 @@ def _watched(publisher: Publisher) -> bool:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to end; return the exit status."""
-    reuse_large_blocks()
-    node = None
-    try:
-        rclpy.init(args=args)
-        node = TrackerNode()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (AutrackError, ParameterException) as error:
-        rclpy.logging.get_logger("tracker").fatal(str(error))
-        return 1
-    finally:
-        # Ctrl-C often comes twice, from the terminal and from ros2 launch.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if node is not None:
-            node.close()
-        rclpy.try_shutdown()
-    return 0
+    return run_program("tracker", TrackerNode, args)
 
 
 if __name__ == "__main__":
