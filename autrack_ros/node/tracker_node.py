@@ -84,6 +84,7 @@ class TrackerNode(Node):
         )
         self._target: _Target | None = None
         self._processed = 0
+        self._image_size: tuple[int, int] | None = None  # width, height
         self._problem, self._problem_time = "", -math.inf
 
         self._requests: NewestSlot[_Request] = NewestSlot()
@@ -116,7 +117,6 @@ class TrackerNode(Node):
             qos.SENSOR_IMAGE,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
-        self._newest_size: tuple[int, int] | None = None  # width, height
         self._received = self._received_at_last_check = 0
         self.create_timer(
             NO_IMAGE_WARNING_S,
@@ -142,7 +142,6 @@ class TrackerNode(Node):
 
     def _on_image(self, message: Image) -> None:
         self._received += 1
-        self._newest_size = (message.width, message.height)
         self._worker.put(message)
 
     def _on_init_box(self, message: InitBox) -> None:
@@ -184,8 +183,8 @@ class TrackerNode(Node):
         """
         box = box_of(message)
         try:
-            if self._newest_size is not None:
-                validate_box(box, *self._newest_size)
+            if self._image_size is not None:
+                validate_box(box, *self._image_size)
         except InvalidBoxError as error:
             answer(Initialize.Response(reason=f"target '{message.id}': {error}"))
             return
@@ -214,6 +213,7 @@ class TrackerNode(Node):
         """Take one image all the way from its message to the topics."""
         started = time.perf_counter()
         image = image_to_bgr(message)
+        self._image_size = (message.width, message.height)
         if self._reset.is_set():
             self._forget()
         request = self._requests.poll()
