@@ -98,6 +98,13 @@ PARAMETERS = (
         "device", "auto", "Where the network runs: auto, cpu, cuda or cuda:N", read_only=True
     ),
     TrackerParameter(
+        "threads",
+        0,
+        "Processor threads of the network; 0: half of the cores, for a robot has other work",
+        range=(0, 256),
+        read_only=True,
+    ),
+    TrackerParameter(
         "lost_score", 0.2, "A target whose score is lower is reported as LOST", range=(0, 1)
     ),
     _adaptation(

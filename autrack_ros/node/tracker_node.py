@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
+import torch
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -76,6 +78,8 @@ class TrackerNode(Node):
     def __init__(self) -> None:
         super().__init__("tracker")
         declare_parameters(self)
+        # Threads that wait for an occupied core are slower than fewer threads.
+        torch.set_num_threads(self._parameter("threads") or max(1, (os.cpu_count() or 1) // 2))
         self._tracker = load_tracker(
             self._parameter("preset"),
             self._parameter("checkpoint") or None,
