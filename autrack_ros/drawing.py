@@ -97,9 +97,9 @@ def draw_heatmap(
         borderMode=cv2.BORDER_CONSTANT,
     ).clip(0, 1)
     colors = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    grey = cv2.cvtColor(search, cv2.COLOR_BGR2GRAY)[..., None] * _DIMMED
-    cover = (opacity * np.sqrt(heat))[..., None]
-    blended = (grey * (1 - cover) + colors * cover).astype(np.uint8)
+    grey = cv2.convertScaleAbs(cv2.cvtColor(search, cv2.COLOR_BGR2GRAY), alpha=_DIMMED)
+    cover = opacity * np.sqrt(heat)
+    blended = cv2.blendLinear(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), colors, 1 - cover, cover)
     rows, cols = response.shape
     corners = cell_to_pixel @ np.array([[0, cols - 1], [0, rows - 1], [1, 1]])
     cv2.rectangle(blended, *_fixed(corners.T), _LIGHT, 1, cv2.LINE_AA, _SHIFT)

@@ -44,6 +44,8 @@ def measure(node: TrackerNode, width: int, height: int, watched: bool) -> tuple[
         updates.append((time.perf_counter() - started) * 1e3)
         return result
 
+    node._reset.set()  # drops the target of the last size
+    node._process(bgr_to_image(picture, Header(frame_id="camera")))
     node._on_init_box(InitBox(id="a", x=width / 2 - 40, y=height / 2 - 40, width=80.0, height=80.0))
     watchers = []
     if watched:
