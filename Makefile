@@ -26,6 +26,7 @@ lint: .venv ## ruff and mypy
 	$(RUN) -m mypy
 
 train: .venv ## train the default model anew
+	$(RUN) -m autrack_ros.training.fetch
 	$(RUN) -m autrack_ros.cli train
 
 clean: ## remove all that make made, but the environment and the fetched clip

@@ -34,6 +34,8 @@ def run(module: str) -> int:
     except ModuleNotFoundError as error:
         if error.name not in _MENDS:
             raise
-        print(f"autrack_ros needs {error.name}, which is missing: {_MENDS[error.name]}",
-              file=sys.stderr)
+        print(
+            f"autrack_ros needs {error.name}, which is missing: {_MENDS[error.name]}",
+            file=sys.stderr,
+        )
         return 1

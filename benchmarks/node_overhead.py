@@ -18,6 +18,7 @@ from autrack_ros.msg import InitBox
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.node.image_conversion import bgr_to_image
 from autrack_ros.node.tracker_node import TrackerNode
 from benchmarks.machine import describe_machine
@@ -75,6 +76,7 @@ def measure(node: TrackerNode, width: int, height: int, watched: bool) -> tuple[
 
 def main() -> None:
     """Print the table."""
+    reuse_large_blocks()
     rclpy.init()
     node = TrackerNode()
     print(describe_machine(), end="\n\n")

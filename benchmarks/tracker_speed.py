@@ -15,6 +15,7 @@ import time
 import numpy as np
 import torch
 
+from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.tracking import PRESETS, AdaptationSettings, Box, Tracker, load_tracker
 from autrack_ros.tracking.networks import NETWORKS
 from benchmarks.machine import describe_machine
@@ -64,8 +65,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--official", action="store_true", help="also the official networks")
+    parser.add_argument("--no-reuse-memory", dest="reuse_memory", action="store_false")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.reuse_memory:
+        reuse_large_blocks()  # as the node and the command line do
     print(f"{describe_machine()}; {arguments.threads} threads\n")
 
     tracker = load_tracker(device=arguments.device, adaptation=AdaptationSettings(method="none"))

@@ -20,6 +20,7 @@ from autrack_ros.cli.evaluate import evaluate
 from autrack_ros.cli.models import models
 from autrack_ros.cli.track import TrackCommand, track
 from autrack_ros.cli.train import train
+from autrack_ros.memory import reuse_large_blocks
 
 USAGE_STATUS = 2
 FAILURE_STATUS = 1
@@ -114,6 +115,7 @@ for _command, _settings in _commands:
 
 def main() -> None:
     """Run the program; ends the process with its exit status."""
+    reuse_large_blocks()
     # OpenCV and FFmpeg write their own complaints on stderr beside ours.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

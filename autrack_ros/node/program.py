@@ -10,7 +10,7 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 
-from autrack_ros.node.memory import reuse_large_blocks
+from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.tracking import AutrackError
 
 

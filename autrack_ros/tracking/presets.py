@@ -213,7 +213,7 @@ _ROWS = (
         checkpoint="autrack_lite0.safetensors",
         license="Apache-2.0",
         source="this package, autrack_ros/tracking/weights/MODEL_CARD.md",
-        accuracy="see the model card",
+        accuracy="16 development sequences: success AUC 68.5, with update 70.5",
         parameters=0.825,
     ),
     _official(
