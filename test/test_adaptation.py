@@ -217,6 +217,18 @@ def test_memory_stays_flat_over_fifty_initialisations():
     assert resident_megabytes() - before < 20
 
 
+@pytest.mark.parametrize("name", [SMALL, "autrack_lite0"])
+def test_a_step_can_be_captured_as_a_cuda_graph(name):
+    """Nothing in it waits for the device; seen on the CPU, where the operations are the same."""
+    network, z, search, targets, loss = problem(name)
+    gradient_at = template_gradient(network, search, targets, loss, z)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        gradient_at(z)
+    operations = {event.key for event in profile.key_averages()}
+    assert "aten::exp" in operations
+    assert not operations & {"aten::item", "aten::_local_scalar_dense", "aten::nonzero"}
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_captured_graph_gives_the_gradient_of_the_cpu(small):
     network, z, search, targets, loss = small

@@ -49,15 +49,21 @@ def centerness_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 def iou_loss(boxes: torch.Tensor, targets: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
     """-log IoU of inclusive corner boxes, mean over positive cells."""
-    width_height = torch.minimum(boxes[..., 2:], targets[..., 2:]) - torch.maximum(
+    overlap_sides = torch.minimum(boxes[..., 2:], targets[..., 2:]) - torch.maximum(
         boxes[..., :2], targets[..., :2]
     )
-    intersection = (width_height + 1).clamp(min=0).prod(dim=-1)
-    area = (boxes[..., 2:] - boxes[..., :2] + 1).prod(dim=-1)
-    target_area = (targets[..., 2:] - targets[..., :2] + 1).prod(dim=-1)
+    intersection = _area((overlap_sides + 1).clamp(min=0))
+    area = _area(boxes[..., 2:] - boxes[..., :2] + 1)
+    target_area = _area(targets[..., 2:] - targets[..., :2] + 1)
     overlap = intersection / (area + target_area - intersection)
     loss = -torch.log(overlap.clamp(min=TINY))
     return torch.where(positive, loss, 0.0).sum() / positive.sum().clamp(min=1)
+
+
+def _area(sides: torch.Tensor) -> torch.Tensor:
+    """Areas (...) of sides (..., 2)."""
+    # Not ``prod``: its gradient waits for the device, which a CUDA graph cannot hold.
+    return sides[..., 0] * sides[..., 1]
 
 
 def tracking_loss(prediction: Prediction, targets: Targets, settings: LossSettings) -> Losses:
