@@ -50,6 +50,8 @@ def test_a_box_that_reaches_out_of_the_image_is_accepted():
         (Box(0, 0, 10, 0), "at least 2 px"),
         (Box(0, 0, -5, 10), "at least 2 px"),
         (Box(64, 0, 10, 10), "64x48 image"),
+        (Box(0, 0, 257, 10), "at most 4 times"),
+        (Box(0, 0, 1e300, 1e300), "at most 4 times"),
         (Box(0, -9, 10, 10), "64x48 image"),
     ],
 )

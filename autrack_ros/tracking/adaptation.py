@@ -231,7 +231,8 @@ def _captured(function: LossAndGradient, example: torch.Tensor) -> LossAndGradie
             function(static)
     torch.cuda.current_stream(static.device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # Without a stream the capture would be on the current device, whichever the tensors are on.
+    with torch.cuda.device(static.device), torch.cuda.graph(graph, stream=stream):
         loss, gradient = function(static)
 
     def replay(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -239,4 +240,5 @@ def _captured(function: LossAndGradient, example: torch.Tensor) -> LossAndGradie
         graph.replay()
         return loss.clone(), gradient.clone()
 
+    replay.captured = function  # type: ignore[attr-defined]  # the graph reads its tensors' memory
     return replay

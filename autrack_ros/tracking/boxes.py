@@ -19,6 +19,7 @@ from typing import NamedTuple
 from autrack_ros.tracking.errors import InvalidBoxError
 
 MIN_SIDE_PX = 2.0
+MAX_SIDE_RATIO = 4.0  # a target much larger than the image has nothing left to be matched by
 
 
 class Box(NamedTuple):
@@ -71,14 +72,20 @@ def validate_box(box: Box, image_width: int, image_height: int) -> None:
     """Check that a target box can be tracked in an image of the given size.
 
     Raises:
-        InvalidBoxError: a value is not finite, a side is under ``MIN_SIDE_PX`` pixels, or the part
-            of the box inside the image is under ``MIN_SIDE_PX`` pixels wide or high.
+        InvalidBoxError: a value is not finite; a side is under ``MIN_SIDE_PX`` pixels or over
+            ``MAX_SIDE_RATIO`` times the image's; or the part of the box inside the image is under
+            ``MIN_SIDE_PX`` pixels wide or high.
     """
     shown = f"box x={box.x:g} y={box.y:g} w={box.w:g} h={box.h:g}"
     if not all(math.isfinite(value) for value in box):
         raise InvalidBoxError(f"{shown}: every value must be a finite number")
     if box.w < MIN_SIDE_PX or box.h < MIN_SIDE_PX:
         raise InvalidBoxError(f"{shown}: width and height must be at least {MIN_SIDE_PX:g} px")
+    if box.w > MAX_SIDE_RATIO * image_width or box.h > MAX_SIDE_RATIO * image_height:
+        raise InvalidBoxError(
+            f"{shown}: width and height must be at most {MAX_SIDE_RATIO:g} times those of the "
+            f"{image_width}x{image_height} image"
+        )
     inside = box.clipped(image_width, image_height)
     if inside.w < MIN_SIDE_PX or inside.h < MIN_SIDE_PX:
         raise InvalidBoxError(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 
 from autrack_ros.tracking.errors import CheckpointError
 
+_SAFE_TORCH = (2, 10)
 _MD5_IN_NAME = re.compile(r"md5(?:sum)?_([0-9a-f]{32})", re.IGNORECASE)
 _ACCEPTED = (
     ".safetensors, or a torch file (.pkl, .pth, .pt) holding a state_dict or a training snapshot "
@@ -62,6 +65,16 @@ def load_weights(network: nn.Module, path: str | Path, name: str) -> None:
     network.load_state_dict(converted)
 
 
+def _require_safe_unpickler(path: Path) -> None:
+    """Refuse a pickle where ``weights_only`` lets code run (CVE-2025-32434, CVE-2026-24747)."""
+    version = tuple(int(number) for number in torch.__version__.split("+")[0].split(".")[:2])
+    if version < _SAFE_TORCH:
+        raise CheckpointError(
+            f"checkpoint {path}: torch {torch.__version__} cannot read such a file safely; use "
+            f"torch {'.'.join(map(str, _SAFE_TORCH))} or newer, or convert it to .safetensors there"
+        )
+
+
 def _check_md5(path: Path, data: bytes) -> None:
     named = _MD5_IN_NAME.search(path.name)
     actual = hashlib.md5(data, usedforsecurity=False).hexdigest()
@@ -79,7 +92,17 @@ def _parse(path: Path, data: bytes) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             content = safetensors.torch.load(data)
         else:
-            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            _require_safe_unpickler(path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of pickle protocols
+                content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except pickle.UnpicklingError as error:  # torch's own words advise to load it unsafely
+        raise CheckpointError(
+            f"checkpoint {path} holds other things than tensors, or is no torch file; "
+            f"accepted: {_ACCEPTED}"
+        ) from error
     # A damaged pickle can raise nearly anything from inside the unpickler.
     except Exception as error:
         lines = str(error).strip().splitlines()

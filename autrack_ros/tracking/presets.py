@@ -212,7 +212,8 @@ _ROWS = (
         loss=LossSettings(),
         checkpoint="autrack_lite0.safetensors",
         license="Apache-2.0",
-        source="this package, autrack_ros/tracking/weights/MODEL_CARD.md",
+        source="this package; its training data are partly for research only, see "
+        "autrack_ros/tracking/weights/MODEL_CARD.md",
         accuracy="16 development sequences: success AUC 68.5, with update 70.5",
         parameters=0.825,
     ),
