@@ -139,6 +139,23 @@ def test_broken_image_fails(fake_tracker, clip):
     assert_told_in_one_line(result, 1, "3.png")
 
 
+def test_what_was_tracked_before_a_broken_image_is_kept(fake_tracker, clip, tmp_path):
+    names = sorted(path.name for path in clip.glob("*.png"))
+    (clip / names[-1]).write_bytes(b"")
+    output = tmp_path / "boxes.txt"
+    result = invoke("track", clip, "--box", "4,5,20,16", "--output", output)
+    assert_told_in_one_line(result, 1, names[-1])
+    assert len(output.read_text().splitlines()) == len(names) - 1
+
+
+@pytest.mark.parametrize(("option", "name"), [("--video", "picture.jpg"), ("--output", "")])
+def test_a_file_that_cannot_be_written_is_refused_before_tracking(
+    fake_tracker, clip, tmp_path, option, name
+):
+    result = invoke("track", clip, "--box", "4,5,20,16", option, tmp_path / name)
+    assert_told_in_one_line(result, 1, str(tmp_path / name))
+
+
 def test_unknown_preset_is_bad_usage(clip):
     result = invoke("track", clip, "--box", "4,5,20,16", "--preset", "siamfoo")
     assert_told_in_one_line(result, 2, "siamfoo", DEFAULT_PRESET)

@@ -42,7 +42,7 @@ class _Group(TyperGroup):
 
 def _status_of(error: Exception) -> int | None:
     """Exit status of an error that is told in one line; None for a defect of ours."""
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError):
         return FAILURE_STATUS
     # Our errors exist only once the tracker is imported, which takes seconds: not for --help.
     errors = sys.modules.get("autrack_ros.tracking.errors")
@@ -52,7 +52,7 @@ def _status_of(error: Exception) -> int | None:
 
 
 def _told(error: Exception) -> str:
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
 

@@ -88,21 +88,29 @@ def track(
     from autrack_ros.evaluation.frames import open_frames
     from autrack_ros.evaluation.runner import track as run
     from autrack_ros.evaluation.video import VideoFile
+    from autrack_ros.tracking import AutrackError
 
     frames = open_frames(source)
+    summary_file = None if json in (None, "-") else Path(str(json))
+    text_files = [path for path in (output, summary_file) if path is not None]
+    if video is not None and video in text_files:
+        raise typer.BadParameter(f"{video} is also to hold text", param_hint="'--video'")
+    for path in (*text_files, *([video] if video else [])):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    for path in text_files:  # better refused now than after an hour of tracking
+        path.open("a").close()
+    sink_file = VideoFile(video, frames.fps or 25.0) if video else None
     tracker = options.load()
-    for path in (output, video, None if json in (None, "-") else Path(str(json))):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
 
     boxes: list[Box] = []
     update_seconds: list[float] = []
     report = None
     interrupted = False
+    failure: AutrackError | None = None
     total = frames.length if max_frames is None else min(max_frames, frames.length or max_frames)
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bar())
-        sink = stack.enter_context(VideoFile(video, frames.fps or 25.0)) if video else None
+        sink = stack.enter_context(sink_file) if sink_file else None
         task = progress.add_task("adapting" if options.adapt else "starting", total=total, note="")
         try:
             for frame in run(tracker, islice(frames, max_frames), target):
@@ -118,8 +126,10 @@ def track(
                 )
         except KeyboardInterrupt:
             interrupted = True
+        except AutrackError as error:  # what was tracked so far is kept
+            failure = error
     if report is None:
-        raise typer.Exit(INTERRUPTED_STATUS)
+        raise failure or typer.Exit(INTERRUPTED_STATUS)
 
     if output is not None:
         write_boxes(output, boxes)
@@ -133,7 +143,12 @@ def track(
     }
     if json is not None:
         write_json(json, summary)
+    if failure is not None:
+        raise failure
     err_console.print(_told(summary, [path for path in (output, video) if path is not None]))
+    complete = not interrupted and max_frames is None
+    if complete and frames.length is not None and len(boxes) < frames.length:
+        err_console.print(f"{source}: {len(boxes)} of {frames.length} announced frames were read")
     if interrupted and frames.length is not None:
         raise typer.Exit(INTERRUPTED_STATUS)
 

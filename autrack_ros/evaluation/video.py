@@ -10,16 +10,21 @@ import numpy as np
 
 from autrack_ros.evaluation.frames import SourceError
 
+SUFFIXES = (".mp4", ".avi", ".mkv", ".mov")
+
 
 class VideoFile:
     """An MPEG-4 video file to write pictures into; a context manager.
 
     Raises:
-        SourceError: OpenCV cannot write such a file, or a picture has another size than the first.
+        SourceError: its name does not end as a video's, OpenCV cannot write it, or a picture has
+            another size than the first.
     """
 
     def __init__(self, path: str | Path, fps: float) -> None:
         self._path = Path(path)
+        if self._path.suffix.lower() not in SUFFIXES:
+            raise SourceError(f"{path}: accepted are names that end in {', '.join(SUFFIXES)}")
         self._fps = fps
         self._writer: cv2.VideoWriter | None = None
         self._size: tuple[int, int] | None = None
@@ -44,7 +49,7 @@ class VideoFile:
             self._writer = cv2.VideoWriter(str(self._path), codec, self._fps, size)
             self._size = size
             if not self._writer.isOpened():
-                raise SourceError(f"{self._path} cannot be written as a video; accepted: name.mp4")
+                raise SourceError(f"{self._path} cannot be written as a video")
         if size != self._size:
             raise SourceError(f"{self._path}: a picture of {size} px after ones of {self._size} px")
         self._writer.write(picture)
