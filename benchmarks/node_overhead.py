@@ -17,6 +17,7 @@ import rclpy
 from autrack_ros.msg import InitBox
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 
 from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.node.image_conversion import bgr_to_image
@@ -45,7 +46,7 @@ def measure(node: TrackerNode, width: int, height: int, watched: bool) -> tuple[
         updates.append((time.perf_counter() - started) * 1e3)
         return result
 
-    node._reset.set()  # drops the target of the last size
+    node._on_reset(Trigger.Request(), Trigger.Response())  # drops the target of the last size
     node._process(bgr_to_image(picture, Header(frame_id="camera")))
     node._on_init_box(InitBox(id="a", x=width / 2 - 40, y=height / 2 - 40, width=80.0, height=80.0))
     watchers = []

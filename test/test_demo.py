@@ -95,6 +95,7 @@ def bag(tmp_path, types):
                 size_x=w,
                 size_y=h,
                 score=0.75,
+                response_to_image=np.zeros(6),
                 processing_ms=10.0 + index,
                 adaptation_ms=120.0,
                 processed_images=index if index > 2 else index + 1,

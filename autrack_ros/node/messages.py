@@ -6,6 +6,7 @@ arrives as garbage: hence the conversions.
 
 from __future__ import annotations
 
+import numpy as np
 from std_msgs.msg import Header
 
 from autrack_ros.msg import AdaptationReport as AdaptationReportMessage
@@ -31,12 +32,14 @@ def track_message(
     target_id: str = "",
     box: Box | None = None,
     score: float = 0.0,
+    response_to_image: np.ndarray | None = None,
     processing_ms: float = 0.0,
     adaptation_ms: float = 0.0,
     processed_images: int = 0,
     dropped_images: int = 0,
 ) -> Track:
-    """Make a Track; without a box its centre, size and score are zero."""
+    """Make a Track; what is not given (box, score, affine of the response map) is zero."""
+    affine = np.zeros(6) if response_to_image is None else response_to_image.ravel()
     shown = Box(0.0, 0.0, 0.0, 0.0) if box is None else box
     center_x, center_y = shown.center
     return Track(
@@ -48,6 +51,7 @@ def track_message(
         size_x=float(shown.w),
         size_y=float(shown.h),
         score=float(score),
+        response_to_image=affine,
         processing_ms=float(processing_ms),
         adaptation_ms=float(adaptation_ms),
         processed_images=processed_images,

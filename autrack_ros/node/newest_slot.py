@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -46,9 +47,11 @@ class NewestSlot(Generic[T]):
             self._changed.wait_for(lambda: self._closed or self._item is not None)
             return self._remove()
 
-    def poll(self) -> T | None:
-        """Remove the item, if any, without waiting."""
+    def poll(self, wanted: Callable[[T], bool] = lambda item: True) -> T | None:
+        """Remove the item, if there is one and it is wanted, without waiting."""
         with self._changed:
+            if self._item is None or not wanted(self._item):
+                return None
             return self._remove()
 
     def close(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -33,13 +35,20 @@ def run_program(name: str, make: Callable[[], Program], args: list[str] | None =
     reuse_large_blocks()
     node = None
     try:
-        rclpy.init(args=args)
+        try:
+            rclpy.init(args=args)
+        except RuntimeError as error:  # no logging yet
+            print(f"{name}: wrong ROS arguments: {str(error).splitlines()[0]}", file=sys.stderr)
+            return 1
         try:
             node = make()
             node.run()
-        except RuntimeError:
-            # rclpy's own error where a signal ends the context in the middle of a call.
-            if rclpy.ok():
+        except (AutrackError, ParameterException):
+            raise
+        except Exception:
+            # A call that a signal ended in its middle fails in many ways, and a moment before the
+            # context knows of the signal.
+            if not _ends(within_s=1.0):
                 raise
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
@@ -53,3 +62,11 @@ def run_program(name: str, make: Callable[[], Program], args: list[str] | None =
             node.close()
         rclpy.try_shutdown()
     return 0
+
+
+def _ends(within_s: float) -> bool:
+    """Whether a signal has ended the context, or does so within a time."""
+    end = time.monotonic() + within_s
+    while rclpy.ok() and time.monotonic() < end:
+        time.sleep(0.01)
+    return not rclpy.ok()

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,21 @@ REPEAT_PROBLEM_S = 10.0  # a problem with every image is logged this often
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A box that waits for the next image."""
+    """What waits for the next image.
+
+    Attributes:
+        id: of the target.
+        box: to be taken; None only forgets.
+        answer: called once, with what became of it.
+        patient: waits however long no usable image comes.
+        forget: the target tracked so far is forgotten first.
+    """
 
     id: str
-    box: Box
+    box: Box | None
     answer: Callable[[Initialize.Response], None]
+    patient: bool = True
+    forget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,6 @@ class TrackerNode(Node):
         self._problem, self._problem_time = "", -math.inf
 
         self._requests: NewestSlot[_Request] = NewestSlot()
-        self._reset = threading.Event()
         self._stopping = threading.Event()
         self._worker = Worker(self._process, self._on_error)
 
@@ -152,9 +161,9 @@ class TrackerNode(Node):
         def answer(response: Initialize.Response) -> None:
             if not response.accepted:
                 topic = self.resolve_topic_name("init_box")
-                self.get_logger().error(f"{topic}: {response.reason}; {self._kept()}")
+                self.get_logger().error(f"{topic}: {response.reason}")
 
-        self._request(message, answer)
+        self._take(message, answer, patient=True)
 
     async def _on_initialize(
         self, request: Initialize.Request, response: Initialize.Response
@@ -169,18 +178,17 @@ class TrackerNode(Node):
             if self.executor is not None:
                 self.executor.wake()
 
-        self._request(request.box, answer)
+        self._take(request.box, answer, patient=False)
         return await answered
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._reset.set()
-        dropped = self._requests.poll()
-        if dropped is not None:
-            dropped.answer(Initialize.Response(reason=f"target '{dropped.id}': reset"))
+        self._put(_Request("", None, lambda _: None, forget=True), "reset")
         response.success = True
         return response
 
-    def _request(self, message: InitBox, answer: Callable[[Initialize.Response], None]) -> None:
+    def _take(
+        self, message: InitBox, answer: Callable[[Initialize.Response], None], patient: bool
+    ) -> None:
         """Have the box taken in the next image; a wrong one is refused before it disturbs anything.
 
         Before the first image there is nothing to disturb and no size to check it against.
@@ -190,17 +198,31 @@ class TrackerNode(Node):
             if self._image_size is not None:
                 validate_box(box, *self._image_size)
         except InvalidBoxError as error:
-            answer(Initialize.Response(reason=f"target '{message.id}': {error}"))
+            answer(self._refusal(message.id, error))
             return
-        replaced = self._requests.put(_Request(message.id, box, answer))
-        if replaced is not None:
-            replaced.answer(
-                Initialize.Response(reason=f"target '{replaced.id}': replaced by '{message.id}'")
-            )
+        self._put(_Request(message.id, box, answer, patient), f"replaced by '{message.id}'")
+
+    def _put(self, request: _Request, reason: str) -> None:
+        """Have a request met at the next image, in place of one that waits."""
+        waiting = self._requests.poll()
+        if waiting is not None:
+            request = replace(request, forget=request.forget or waiting.forget)
+            if waiting.patient:  # a topic: nobody waits for an answer
+                self.get_logger().debug(f"target '{waiting.id}': {reason}")
+            else:
+                waiting.answer(Initialize.Response(reason=f"target '{waiting.id}': {reason}"))
+        self._requests.put(request)
+
+    def _refuse_waiting(self, reason: str) -> None:
+        """Answer a request that does not wait longer for a usable image."""
+        request = self._requests.poll(lambda waiting: not waiting.patient)
+        if request is not None:
+            request.answer(self._refusal(request.id, reason))
 
     def _warn_without_images(self) -> None:
         if self._received == self._received_at_last_check:
             topic = self._images.topic_name
+            self._refuse_waiting(f"no image has come on {topic} for {NO_IMAGE_WARNING_S:g} s")
             publishers = "; ".join(
                 f"{info.node_name} ({qos.describe(info.qos_profile)})"
                 for info in self.get_publishers_info_by_topic(topic)
@@ -216,38 +238,59 @@ class TrackerNode(Node):
     def _process(self, message: Image) -> None:
         """Take one image all the way from its message to the topics."""
         started = time.perf_counter()
-        image = image_to_bgr(message)
-        self._image_size = (message.width, message.height)
-        if self._reset.is_set():
-            self._forget()
+        image = self._convert(message)
         request = self._requests.poll()
+        if request is not None and request.forget:
+            self._forget()
         box, score, result = None, 0.0, None
         if request is not None and self._initialize(image, message.header, request):
             box, score = request.box, 1.0
         elif self._target is not None:
-            result = self._tracker.update(image)
+            result = self._update(image, message.header)
             box, score = result.box, result.score
         self._processed += 1
         self._publish(message.header, image, box, score, result, started)
 
-    def _initialize(self, image: np.ndarray, header: Header, request: _Request) -> bool:
-        """Take the requested target; whether its box was accepted."""
-        self._publish_track(header, Track.ADAPTING, request.id)
-        self._tracker.adaptation = read_adaptation(self)
+    def _convert(self, message: Image) -> np.ndarray:
         try:
-            report = self._tracker.initialize(image, request.box, self._should_cancel)
-        except InvalidBoxError as error:
-            request.answer(Initialize.Response(reason=f"target '{request.id}': {error}"))
-            return False
-        except Exception as error:
-            request.answer(Initialize.Response(reason=f"target '{request.id}': {error}"))
+            image = image_to_bgr(message)
+        except InvalidImageError as error:
+            self._refuse_waiting(f"{self._images.topic_name}: image refused: {error}")
             raise
-        self._target = _Target(request.id, report.elapsed_ms)
+        self._image_size = (message.width, message.height)
+        return image
+
+    def _update(self, image: np.ndarray, header: Header) -> TrackResult:
+        try:
+            return self._tracker.update(image)
+        except Exception:
+            # Whoever follows the track must not go on with the box of the image before.
+            self._publish_track(header, Track.LOST, self._target.id if self._target else "")
+            raise
+
+    def _initialize(self, image: np.ndarray, header: Header, request: _Request) -> bool:
+        """Take the requested target; whether there was one and its box was accepted."""
+        if request.box is None:
+            return False
+        self._publish_track(header, Track.ADAPTING, request.id)
+        try:
+            self._tracker.adaptation = read_adaptation(self)
+            report = self._tracker.initialize(image, request.box, self._should_cancel)
+        except Exception as error:
+            request.answer(self._refusal(request.id, error))
+            if isinstance(error, InvalidBoxError):
+                return False
+            raise
         message = report_message(header, request.id, report)
         self._adaptation.publish(message)
+        if self._requests.poll(lambda waiting: waiting.box is None) is not None:
+            self._forget()  # reset while it adapted
+            request.answer(Initialize.Response(reason=f"target '{request.id}': reset"))
+            return False
+        self._target = _Target(request.id, report.elapsed_ms)
+        request.answer(Initialize.Response(accepted=True, report=message))
         panel = draw_template(self._tracker.template, self._tracker.adapted_template)
         self._template.publish(bgr_to_image(panel, header))
-        request.answer(Initialize.Response(accepted=True, report=message))
         loss = f", loss {report.losses[0]:.3f} -> {min(report.losses):.3f}" if report.losses else ""
         self.get_logger().info(
             f"target '{request.id}': {report.stop_reason} after {report.steps} steps, "
@@ -271,7 +314,16 @@ class TrackerNode(Node):
             state = Track.LOST if score < self._parameter("lost_score") else Track.TRACKING
         target = self._target or _Target("", 0.0)
         elapsed_ms = (time.perf_counter() - started) * 1e3
-        self._publish_track(header, state, target.id, box, score, elapsed_ms, target.adaptation_ms)
+        self._publish_track(
+            header,
+            state,
+            target.id,
+            box=box,
+            score=score,
+            response_to_image=None if result is None else result.response_to_image,
+            processing_ms=elapsed_ms,
+            adaptation_ms=target.adaptation_ms,
+        )
         if result is not None and _watched(self._response_map):
             self._response_map.publish(float_to_image(result.response, header))
         if result is not None and _watched(self._heatmap):
@@ -291,31 +343,24 @@ class TrackerNode(Node):
         header: Header,
         state: int,
         target_id: str,
-        box: Box | None = None,
-        score: float = 0.0,
-        processing_ms: float = 0.0,
-        adaptation_ms: float = 0.0,
+        **found: Any,
     ) -> None:
         self._track.publish(
             track_message(
                 header,
                 state,
                 target_id,
-                box,
-                score,
-                processing_ms,
-                adaptation_ms,
-                self._processed,
-                self._worker.dropped,
+                processed_images=self._processed,
+                dropped_images=self._worker.dropped,
+                **found,
             )
         )
 
     def _should_cancel(self) -> bool:
         """Whether the adaptation in work is no longer wanted."""
-        return self._stopping.is_set() or self._reset.is_set() or self._requests.waiting
+        return self._stopping.is_set() or self._requests.waiting
 
     def _forget(self) -> None:
-        self._reset.clear()
         self._tracker.reset()
         self._target = None
 
@@ -332,6 +377,9 @@ class TrackerNode(Node):
         if problem != self._problem or now - self._problem_time > REPEAT_PROBLEM_S:
             self.get_logger().error(problem)
             self._problem, self._problem_time = problem, now
+
+    def _refusal(self, target_id: str, reason: object) -> Initialize.Response:
+        return Initialize.Response(reason=f"target '{target_id}': {reason}; {self._kept()}")
 
     def _kept(self) -> str:
         target = self._target
