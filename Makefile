@@ -33,12 +33,13 @@ clean: ## remove all that make made, but the environment and the fetched clip
 	rm -rf build demo_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find autrack_ros test launch -name __pycache__ -prune -exec rm -rf {} +
 
-# The environment: ROS 2 and torch, then this package with its messages. Programs started from this folder take the
-# modules of the tree, so it is made anew only when other installed files or the dependencies change.
+# The environment: ROS 2 and torch, then this package with its messages. `python -m` from this folder takes the modules
+# of the tree, the programs in .venv/bin take the installed ones.
 .venv: $(VENV)/installed ## the environment that the other targets use
 
 $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xml CMakeLists.txt \
-		$(wildcard cmake/* msg/* srv/* config/*.* launch/*.py)
+		$(wildcard cmake/* msg/* srv/* config/*.* launch/*.py) \
+		$(shell find autrack_ros -name '*.py' -o -name '*.safetensors')
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "ROS 2 wheels are made for \
 	Python 3.10 to 3.13, %s is %s: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
 	$(PYTHON) -m venv $(VENV)

@@ -62,9 +62,16 @@ def install_into(staging: Path, prefix: Path) -> None:
     # Always a fresh folder: CMake's cache remembers the interpreter of an earlier environment.
     with tempfile.TemporaryDirectory() as build:
         for arguments in (
-            ["-S", str(ROOT), "-B", build, f"-DCMAKE_INSTALL_PREFIX={staging}",
-             f"-DPython3_EXECUTABLE={sys.executable}", "-DCMAKE_BUILD_TYPE=Release",
-             "-DBUILD_TESTING=OFF"],
+            [
+                "-S",
+                str(ROOT),
+                "-B",
+                build,
+                f"-DCMAKE_INSTALL_PREFIX={staging}",
+                f"-DPython3_EXECUTABLE={sys.executable}",
+                "-DCMAKE_BUILD_TYPE=Release",
+                "-DBUILD_TESTING=OFF",
+            ],
             ["--build", build],
             ["--install", build],
         ):

@@ -15,9 +15,7 @@ from launch_ros.substitutions import FindPackageShare
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the tracker and a publisher of the clip; when the clip has ended, all ends."""
-    tracker = PathJoinSubstitution(
-        [FindPackageShare("autrack_ros"), "launch", "tracker.launch.py"]
-    )
+    tracker = PathJoinSubstitution([FindPackageShare("autrack_ros"), "launch", "tracker.launch.py"])
     box = PythonExpression(["[float(n) for n in '", LaunchConfiguration("box"), "'.split(',')]"])
     return LaunchDescription(
         [

@@ -69,7 +69,10 @@ def test_tracking_imports_nothing_from_the_layers_above():
 def test_share_holds_every_configuration_launch_and_message_file(installed_prefix):
     share = installed_prefix / "share" / "autrack_ros"
     for folder, pattern in (
-        ("config", "*"), ("launch", "*.launch.py"), ("msg", "*.msg"), ("srv", "*.srv"),
+        ("config", "*"),
+        ("launch", "*.launch.py"),
+        ("msg", "*.msg"),
+        ("srv", "*.srv"),
     ):
         wanted = {p.name for p in (ROOT / folder).glob(pattern) if p.is_file()}
         assert wanted
