@@ -271,9 +271,16 @@ def test_demo_tells_why_the_node_ended(tmp_path):
 
 
 def test_demo_without_box_for_another_clip_is_bad_usage(tmp_path):
-    done = run_demo(tmp_path / "out", "--clip", "other.mp4")
+    make_clip(tmp_path / "other.mp4", frames=2)
+    done = run_demo(tmp_path / "out", "--clip", str(tmp_path / "other.mp4"))
     assert done.returncode == 2
     assert "--box" in done.stderr
+
+
+def test_demo_names_a_clip_that_is_not_there(tmp_path):
+    done = run_demo(tmp_path / "out", "--clip", "absent.mp4")
+    assert done.returncode == 1
+    assert "absent.mp4: no such file" in done.stderr
 
 
 def test_demo_does_not_remove_what_is_no_bag(tmp_path):

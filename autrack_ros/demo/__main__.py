@@ -48,6 +48,8 @@ def main(
 
     Writes demo.mp4, contact_sheet.png, boxes.txt, summary.json and bag/.
     """
+    if not clip.exists():
+        _fail(f"{clip}: no such file or folder")
     if box is None and clip.name != _CLIP.name:
         raise typer.BadParameter("say where the target is on frame 1", param_hint="'--box'")
     # A demo that is told to end stops its children on the way out.

@@ -12,7 +12,7 @@ import numpy as np
 from rosbags.typesys.store import Typestore
 
 from autrack_ros.demo.bag import read_topic, stamp_ns
-from autrack_ros.demo.report import FrameTrack, Run, Summary, overlaps, summary_lines
+from autrack_ros.demo.report import DemoError, FrameTrack, Run, Summary, overlaps, summary_lines
 from autrack_ros.drawing import draw_overlay
 from autrack_ros.evaluation.video import VideoFile
 from autrack_ros.node.image_conversion import image_to_bgr
@@ -157,8 +157,14 @@ def write_pictures(
 def draw_contact_sheet(
     tiles: list[np.ndarray], summary: Summary, template: np.ndarray | None
 ) -> np.ndarray:
-    """Tiles of equal size in rows of four below the numbers and the template, uint8 BGR."""
+    """Tiles of equal size in rows of four below the numbers and the template, uint8 BGR.
+
+    Raises:
+        DemoError: the tiles differ in size.
+    """
     tile_width = tiles[0].shape[1]
+    if len({tile.shape for tile in tiles}) > 1:
+        raise DemoError("the clip's frames differ in size: no contact sheet can be made of them")
     blank = np.full_like(tiles[0], _BACKGROUND)
     padded = tiles + [blank] * (-len(tiles) % _SHEET_COLUMNS)
     rows = [
