@@ -88,16 +88,16 @@ def _check_md5(path: Path, data: bytes) -> None:
 def _parse(path: Path, data: bytes) -> dict[str, Tensor]:
     """The tensors of a file by key."""
     content: object
+    is_pickle = path.suffix != ".safetensors"
+    if is_pickle:
+        _require_safe_unpickler(path)
     try:
-        if path.suffix == ".safetensors":
+        if not is_pickle:
             content = safetensors.torch.load(data)
         else:
-            _require_safe_unpickler(path)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of pickle protocols
                 content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except CheckpointError:
-        raise
     except pickle.UnpicklingError as error:  # torch's own words advise to load it unsafely
         raise CheckpointError(
             f"checkpoint {path} holds other things than tensors, or is no torch file; "
