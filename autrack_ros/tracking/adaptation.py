@@ -51,6 +51,11 @@ class AdaptationSettings:
     budget_ms: float = 0.0  # stop after this many milliseconds; 0: no limit
     min_target_side: float = 8.0  # px in the image; a target with a smaller side is not adapted
 
+    @property
+    def enabled(self) -> bool:
+        """Whether there is anything to do."""
+        return self.method != "none" and self.steps > 0
+
     def __post_init__(self) -> None:
         accepted = {
             "method": (self.method in METHODS, f"one of {', '.join(METHODS)}"),
@@ -119,7 +124,7 @@ def adapt_template(
         the adapted template, (1, 3, S, S) float32 within epsilon of ``template`` and 0..255, and
         the report.
     """
-    if settings.method == "none" or settings.steps == 0:
+    if not settings.enabled:
         return template, AdaptationReport.skipped(settings.method, "disabled")
     started = time.perf_counter()
     loss_settings = training_loss if settings.loss == "training" else MTP_LOSS

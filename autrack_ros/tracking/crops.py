@@ -89,10 +89,17 @@ def crop(image: np.ndarray, geometry: CropGeometry, padding: tuple[float, ...]) 
     Returns:
         size x size x 3 uint8.
     """
+    return resample(image, geometry.crop_to_image, geometry.size, padding)
+
+
+def resample(
+    image: np.ndarray, crop_to_image: np.ndarray, size: int, padding: tuple[float, ...]
+) -> np.ndarray:
+    """As ``crop``, by any 2x3 affine map from crop to image (pixel-centre coordinates)."""
     return cv2.warpAffine(
         image,
-        geometry.crop_to_image,
-        (geometry.size, geometry.size),
+        crop_to_image,
+        (size, size),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=padding,

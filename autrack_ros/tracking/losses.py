@@ -47,15 +47,20 @@ def centerness_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return torch.where(labelled, loss, 0.0).sum() / labelled.sum().clamp(min=1)
 
 
-def iou_loss(boxes: torch.Tensor, targets: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
-    """-log IoU of inclusive corner boxes, mean over positive cells."""
+def overlap_of(boxes: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """IoU, 0..1, of inclusive corner boxes: (..., 4) and (..., 4) -> (...)."""
     overlap_sides = torch.minimum(boxes[..., 2:], targets[..., 2:]) - torch.maximum(
         boxes[..., :2], targets[..., :2]
     )
     intersection = _area((overlap_sides + 1).clamp(min=0))
     area = _area(boxes[..., 2:] - boxes[..., :2] + 1)
     target_area = _area(targets[..., 2:] - targets[..., :2] + 1)
-    overlap = intersection / (area + target_area - intersection)
+    return intersection / (area + target_area - intersection)
+
+
+def iou_loss(boxes: torch.Tensor, targets: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+    """-log IoU of inclusive corner boxes, mean over positive cells."""
+    overlap = overlap_of(boxes, targets)
     loss = -torch.log(overlap.clamp(min=TINY))
     return torch.where(positive, loss, 0.0).sum() / positive.sum().clamp(min=1)
 

@@ -225,7 +225,7 @@ class Tracker:
         should_cancel: Callable[[], bool],
     ) -> tuple[torch.Tensor, AdaptationReport]:
         settings = self.adaptation
-        if settings.method == "none" or settings.steps == 0:
+        if not settings.enabled:
             return template, AdaptationReport.skipped(settings.method, "disabled")
         if min(box.w, box.h) < settings.min_target_side:
             return template, AdaptationReport.skipped(settings.method, "target_too_small")

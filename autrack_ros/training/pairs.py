@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from autrack_ros.tracking.boxes import Box, iou
-from autrack_ros.tracking.crops import CropGeometry, context_side, mean_color
+from autrack_ros.tracking.crops import CropGeometry, context_side, mean_color, resample
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.training.sources import BoxSet, Cutout, soft_cutout
 
@@ -315,13 +315,15 @@ class PairMaker:
         view_x = view_of_box(second.box, change_x, SEARCH_SIZE, *self._jitter(rng))
         picture = boxes.pictures[first.picture]
         padding = mean_color(picture)
-        template = _warp(picture, view_z, padding)
+        template = resample(picture, view_z.crop_to_picture, TEMPLATE_SIZE, padding)
         if rng.random() < self.settings.new_background:
             cutout = soft_cutout(boxes.pictures[second.picture], second.box)
             if cutout is not None:
                 search, corners = self._staged(rng, cutout, change_x)
                 return template, search, corners
-        search = _warp(boxes.pictures[second.picture], view_x, padding)
+        search = resample(
+            boxes.pictures[second.picture], view_x.crop_to_picture, SEARCH_SIZE, padding
+        )
         if rng.random() < self.settings.surroundings:
             search = self._extend(rng, search, boxes.pictures[second.picture], view_x)
         return template, search, view_x.corners
@@ -442,17 +444,6 @@ def _covered(target: Box, other: Box) -> float:
     """Share of the target that the other box covers."""
     overlap = iou(target, other)
     return overlap * (target.area + other.area) / (1 + overlap) / target.area
-
-
-def _warp(picture: np.ndarray, view: View, padding: tuple[float, ...]) -> np.ndarray:
-    return cv2.warpAffine(
-        picture,
-        view.crop_to_picture,
-        (view.geometry.size, view.geometry.size),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=padding,
-    )
 
 
 def pair_sheet(maker: PairMaker, count: int = 48, columns: int = 8) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from autrack_ros.tracking.errors import AutrackError, CheckpointError
-from autrack_ros.tracking.losses import Losses, tracking_loss
+from autrack_ros.tracking.losses import Losses, overlap_of, tracking_loss
 from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.tracking.siamese import Prediction, SiameseNetwork, response_grid
 from autrack_ros.tracking.targets import make_targets
@@ -251,9 +251,4 @@ def _best_overlap(prediction: Prediction, corners: torch.Tensor) -> torch.Tensor
     """(B,) overlap, 0..1, of the box at the best-scored cell with the target."""
     best = prediction.score.flatten(1).argmax(dim=1)
     boxes = prediction.boxes.flatten(1, 2)[torch.arange(len(best)), best]
-    sides = torch.minimum(boxes[:, 2:], corners[:, 2:]) - torch.maximum(
-        boxes[:, :2], corners[:, :2]
-    )
-    intersection = (sides + 1).clamp(min=0).prod(dim=1)
-    areas = [(box[:, 2:] - box[:, :2] + 1).prod(dim=1) for box in (boxes, corners)]
-    return intersection / (areas[0] + areas[1] - intersection)
+    return overlap_of(boxes, corners)
