@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Protocol
 
 import rclpy
@@ -33,6 +34,8 @@ def run_program(name: str, make: Callable[[], Program], args: list[str] | None =
     device.
     """
     reuse_large_blocks()
+    interrupt = _FirstInterrupt()
+    signal.signal(signal.SIGINT, interrupt)
     node = None
     try:
         try:
@@ -56,12 +59,27 @@ def run_program(name: str, make: Callable[[], Program], args: list[str] | None =
         rclpy.logging.get_logger(name).fatal(str(error))
         return 1
     finally:
-        # Ctrl-C often comes twice, from the terminal and from ros2 launch.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        interrupt.seen = True
         if node is not None:
             node.close()
         rclpy.try_shutdown()
     return 0
+
+
+class _FirstInterrupt:
+    """A signal handler that interrupts once.
+
+    Ctrl-C often comes twice, from the terminal and from ros2 launch: the second must not break into
+    the end that the first one began. Replacing the handler instead would run a pending one first.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not self.seen:
+            self.seen = True
+            raise KeyboardInterrupt
 
 
 def _ends(within_s: float) -> bool:
