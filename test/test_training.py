@@ -16,6 +16,7 @@ from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.training import make_pair_maker, train
+from autrack_ros.training.boxset import BoxSet, Cutout, load_cutouts
 from autrack_ros.training.cache import FeatureCache
 from autrack_ros.training.config import OptimizationSettings, TrainingConfig, load_config
 from autrack_ros.training.pairs import (
@@ -26,7 +27,7 @@ from autrack_ros.training.pairs import (
     view_of_box,
     view_of_cutout,
 )
-from autrack_ros.training.sources import BoxSet, Cutout, DataError, load_cutouts
+from autrack_ros.training.sources import DataError
 from autrack_ros.training.trainer import HeadTrainer, TrainingError
 
 TRAIN_BOXES = Path(__file__).parents[2] / "shared/data/train_boxes"

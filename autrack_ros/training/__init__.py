@@ -18,10 +18,10 @@ from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.presets import find_preset
 from autrack_ros.tracking.siamese import SiameseNetwork
+from autrack_ros.training.boxset import BoxSet, load_cutouts
 from autrack_ros.training.cache import FeatureCache
 from autrack_ros.training.config import TrainingConfig, load_config
 from autrack_ros.training.pairs import PairMaker, pair_sheet
-from autrack_ros.training.sources import BoxSet, load_cutouts
 from autrack_ros.training.trainer import HeadTrainer
 
 Report = Callable[[str, int, int, str], None]  # stage, steps done, steps in all, note

@@ -15,7 +15,7 @@ import numpy as np
 from autrack_ros.tracking.boxes import Box, iou
 from autrack_ros.tracking.crops import CropGeometry, context_side, mean_color, resample
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.training.sources import BoxSet, Cutout, soft_cutout
+from autrack_ros.training.boxset import BoxSet, Cutout, soft_cutout
 
 TEMPLATE_SIZE = 128
 SEARCH_SIZE = 256

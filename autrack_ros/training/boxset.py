@@ -12,15 +12,11 @@ import cv2
 import numpy as np
 
 from autrack_ros.tracking.boxes import Box
-from autrack_ros.tracking.errors import AutrackError
+from autrack_ros.training.sources.base import DataError
 
 MIN_SIDE_PX = 8.0
 MAX_ASPECT = 6.0
 MAX_PICTURE_SHARE = 0.9
-
-
-class DataError(AutrackError):
-    """Training data that is missing or unusable; names the file and what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
