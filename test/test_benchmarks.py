@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autrack_ros.tracking import DEFAULT_PRESET, PRESETS, AdaptationSettings, Tracker
+from autrack_ros.tracking.networks import NETWORKS
+from benchmarks import nanotrack
+
+ROOT = Path(__file__).parents[1]
+
+
+def start_known(image, box, threads):
+    """A tracker that knows the clip; threads above 1 make it end its process instead."""
+    assert threads == 1
+    known = nanotrack.Clip()
+    index = 0
+
+    def follow(image):
+        nonlocal index
+        index += 1
+        assert np.array_equal(image, known.frame(index))
+        return known.box(index)
+
+    return follow
+
+
+def run_nanotrack(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks.nanotrack", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_help_says_which_files_are_wanted():
+    done = run_nanotrack("--help")
+    assert done.returncode == 0
+    assert "nanotrack_backbone_sim.onnx" in done.stdout
+
+
+def test_a_missing_file_is_named(tmp_path):
+    here = tmp_path / "here.onnx"
+    here.touch()
+    done = run_nanotrack("--backbone", here, "--neckhead", tmp_path / "missing.onnx")
+    assert done.returncode != 0
+    assert f"there is no file {tmp_path / 'missing.onnx'}" in done.stderr
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path):
+    pytest.importorskip("openvino")
+    broken = tmp_path / "broken.onnx"
+    broken.write_text("not a model")
+    done = run_nanotrack("--backbone", broken, "--neckhead", broken)
+    assert done.returncode != 0
+    assert f"{broken} is not an ONNX model" in done.stderr
+
+
+def test_a_tracker_is_timed_in_a_process_of_its_own():
+    side = nanotrack.TrackerProcess(start_known, threads=1)
+    side.run_block()
+    side.close()
+    assert len(side.times) == nanotrack.BLOCK
+    assert side.overlap() == 1.0
+    assert side.megabytes > 20
+
+
+def test_the_command_itself_loads_no_torch():
+    code = "import sys, benchmarks.nanotrack; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
+
+
+def test_a_tracker_that_fails_ends_the_comparison_in_words():
+    with pytest.raises(SystemExit, match="ended early"):
+        nanotrack.TrackerProcess(start_known, threads=2)
+
+
+def test_the_exported_network_is_the_whole_of_a_frame():
+    openvino = pytest.importorskip("openvino")
+    preset = PRESETS[DEFAULT_PRESET]
+    tracker = Tracker(NETWORKS[preset.network](), preset, AdaptationSettings(method="none"))
+    model, inputs = nanotrack.export_search(tracker)
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    score, boxes = openvino.Core().compile_model(model, "CPU", settings)(inputs).values()
+    search, *template = map(torch.from_numpy, inputs)
+    with torch.inference_mode():
+        wanted = tracker.network.predict(tuple(template), tracker.network.search(search))
+    assert score == pytest.approx(wanted.score.numpy(), abs=1e-5)
+    assert boxes == pytest.approx(wanted.boxes.numpy(), abs=1e-2)
+    parameters = sum(parameter.numel() for parameter in tracker.network.parameters())
+    assert nanotrack.count_parameters([model]) == pytest.approx(parameters, rel=0.01)
