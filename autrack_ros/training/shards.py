@@ -1,0 +1,134 @@
+"""Many pictures of one size in a few files: JPEG for the colours, PNG for the opacity.
+
+Safetensors holds bytes and tables and runs no code, so files from elsewhere are safe to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from autrack_ros.training.sources.base import DataError
+
+SHARD_BYTES = 60_000_000
+HEADER_BYTES = 100_000  # more than the names and shapes in a shard take
+JPEG_QUALITY = 92
+THREADS = 2  # OpenCV encodes and decodes outside the interpreter's lock
+
+Table = dict[str, Tensor]
+
+
+def write_shards(folder: Path, stem: str, pictures: Tensor, table: Table) -> list[str]:
+    """Write pictures as ``<stem>-00000.safetensors`` and so on, each at most 60 MB.
+
+    Args:
+        folder: exists.
+        stem: begins the files' names.
+        pictures: (N, S, S, C) uint8, BGR and, where C is 4, opacity.
+        table: columns, each with N rows; they travel with their pictures.
+
+    Returns:
+        The files' names, in order.
+    """
+    names: list[str] = []
+    row_bytes = 16 + sum(column[:1].nbytes for column in table.values())
+    for rows, colors, opacities in _packed(pictures.numpy(), row_bytes):
+        shard = {name: column[rows].clone() for name, column in table.items()}
+        shard["jpeg"], shard["jpeg_ends"] = _joined(colors)
+        shard["png"], shard["png_ends"] = _joined(opacities)
+        names.append(f"{stem}-{len(names):05d}.safetensors")
+        save_file(shard, folder / names[-1])
+    return names
+
+
+def read_shards(folder: Path, names: Sequence[str], shape: Sequence[int]) -> tuple[Tensor, Table]:
+    """Read what ``write_shards`` wrote.
+
+    Args:
+        folder: of the files.
+        names: of all files, in order.
+        shape: (N, S, S, C) of the pictures.
+
+    Returns:
+        The pictures and their table.
+
+    Raises:
+        DataError: a file is missing or damaged, or they are not N pictures of that size.
+    """
+    pictures = torch.empty(tuple(shape), dtype=torch.uint8)
+    tables: list[Table] = []
+    start = 0
+    with ThreadPoolExecutor(THREADS) as pool:
+        for name in names:
+            try:
+                shard = load_file(folder / name)
+                colors = _parted(shard.pop("jpeg"), shard.pop("jpeg_ends"))
+                opacities = _parted(shard.pop("png"), shard.pop("png_ends"))
+                rows = pictures.numpy()[start : start + len(colors)]
+                jobs = zip(rows, colors, opacities, strict=True)
+                for _ in pool.map(lambda job: _decode(*job), jobs):
+                    pass
+            except (OSError, SafetensorError, KeyError, ValueError, cv2.error) as error:
+                raise DataError(f"{folder / name}: damaged or missing ({error})") from error
+            start += len(colors)
+            tables.append(shard)
+    if start != len(pictures):
+        raise DataError(f"{folder}: {start} pictures in {len(names)} files, not {len(pictures)}")
+    columns = tables[0] if tables else {}
+    return pictures, {name: torch.cat([table[name] for table in tables]) for name in columns}
+
+
+def _packed(
+    pictures: np.ndarray, row_bytes: int
+) -> Iterator[tuple[slice, list[np.ndarray], list[np.ndarray]]]:
+    """Encoded pictures in parts that fit into a shard: their rows, colours and opacities."""
+    colors: list[np.ndarray] = []
+    opacities: list[np.ndarray] = []
+    start = size = 0
+    with ThreadPoolExecutor(THREADS) as pool:
+        for color, opacity in pool.map(_encode, pictures):
+            more = len(color) + len(opacity) + row_bytes
+            if size + more > SHARD_BYTES - HEADER_BYTES:
+                yield slice(start, start + len(colors)), colors, opacities
+                start, size = start + len(colors), 0
+                colors, opacities = [], []
+            colors.append(color)
+            opacities.append(opacity)
+            size += more
+    if colors:
+        yield slice(start, start + len(colors)), colors, opacities
+
+
+def _encode(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """JPEG of the colours, and PNG of the opacity or nothing where all is opaque."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    color = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., :3]), quality)[1]
+    opacity = picture[..., 3:]
+    if opacity.size == 0 or opacity.min() == 255:
+        return color, np.empty(0, np.uint8)
+    fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    return color, cv2.imencode(".png", np.ascontiguousarray(opacity), fast)[1]
+
+
+def _decode(out: np.ndarray, color: np.ndarray, opacity: np.ndarray) -> None:
+    out[..., :3] = cv2.imdecode(color, cv2.IMREAD_COLOR)
+    if out.shape[2] == 4:
+        out[..., 3] = cv2.imdecode(opacity, cv2.IMREAD_GRAYSCALE) if len(opacity) else 255
+
+
+def _joined(parts: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """All bytes in a row, and where each part ends."""
+    ends = np.cumsum([len(part) for part in parts])
+    return torch.from_numpy(np.concatenate(parts)), torch.from_numpy(ends)
+
+
+def _parted(joined: Tensor, ends: Tensor) -> list[np.ndarray]:
+    return np.split(joined.numpy(), ends.numpy())[:-1]
