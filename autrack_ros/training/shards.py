@@ -119,9 +119,18 @@ def _encode(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _decode(out: np.ndarray, color: np.ndarray, opacity: np.ndarray) -> None:
-    out[..., :3] = cv2.imdecode(color, cv2.IMREAD_COLOR)
+    out[..., :3] = _decoded(color, cv2.IMREAD_COLOR, (*out.shape[:2], 3))
     if out.shape[2] == 4:
-        out[..., 3] = cv2.imdecode(opacity, cv2.IMREAD_GRAYSCALE) if len(opacity) else 255
+        out[..., 3] = 255
+        if len(opacity):
+            out[..., 3] = _decoded(opacity, cv2.IMREAD_GRAYSCALE, out.shape[:2])
+
+
+def _decoded(encoded: np.ndarray, mode: int, shape: tuple[int, ...]) -> np.ndarray:
+    image = cv2.imdecode(encoded, mode)
+    if image is None or image.shape != shape:
+        raise ValueError(f"a picture in it is not one of {shape[1]}x{shape[0]} pixels")
+    return image
 
 
 def _joined(parts: list[np.ndarray]) -> tuple[Tensor, Tensor]:
