@@ -19,7 +19,8 @@ from autrack_ros.training.bank import CropBank
 # Beyond the edge of its crop a picture goes on mirrored, this far (fractions of half a crop: less
 # than what lies between the edge and the object in the middle), then as its last line.
 MIRRORED = 0.6
-SOFT_EDGE = 0.1  # width of the soft edge of a super-ellipse, fraction of its radius
+SOFT_ELLIPSE = 0.1  # width of the soft edge, fraction of the radius
+SOFT_RECTANGLE = 0.04
 
 
 class Shape(IntEnum):
@@ -79,9 +80,9 @@ class Pictures:
         crop_count = len(self._crops)
         from_crops = index < crop_count
         if from_crops.all():
-            taken = self._crops[to_device(index, self.device)]
+            taken = self._crops.index_select(0, to_device(index, self.device))
         elif not from_crops.any():
-            taken = self._backgrounds[to_device(index - crop_count, self.device)]
+            taken = self._backgrounds.index_select(0, to_device(index - crop_count, self.device))
         else:
             taken = self._crops[to_device(np.where(from_crops, index, 0), self.device)]
             others = to_device(np.flatnonzero(~from_crops), self.device)
@@ -108,11 +109,11 @@ def draw(canvases: Tensor, layer: Layer, pictures: Pictures) -> None:
         return
     window = int(x0), int(y0), int(x1), int(y1)
     size = np.full((len(layer), 2), pictures.size, float)
-    grid = _grid(_normalized(layer.to_picture, size), window, canvases.device)
+    places = _values(_normalized(layer.to_picture, size), window, canvases.device)
     reach = 1 + MIRRORED
     drawn = functional.grid_sample(
         pictures.take(layer.picture),
-        grid.clamp_(-reach, reach),
+        places.clamp_(-reach, reach).permute(0, 2, 3, 1),
         padding_mode="reflection",
         align_corners=False,
     )
@@ -134,12 +135,14 @@ def _opacity(drawn: Tensor, layer: Layer, window: tuple[int, int, int, int]) -> 
     shaped = layer.shape >= Shape.ELLIPSE
     if shaped.any():
         to_shape = np.where(shaped[:, None, None], layer.to_shape, 0)
-        place = _grid(to_shape, window, drawn.device).pow_(4)
-        larger, smaller = torch.maximum(*place.unbind(-1)), torch.minimum(*place.unbind(-1))
-        ellipse = to_device((layer.shape == Shape.ELLIPSE).astype(np.float32), drawn.device)
+        x, y = _values(to_shape, window, drawn.device).pow_(4).unbind(1)
+        larger, smaller = torch.maximum(x, y), torch.minimum(x, y)
+        ellipse = layer.shape[:, None, None] == Shape.ELLIPSE
+        soft = np.where(ellipse, SOFT_ELLIPSE, SOFT_RECTANGLE)
         # x^4 + y^4 = 1 is the super-ellipse, max(x^4, y^4) = 1 the rectangle; near the edge
         # 1 - r^4 is 4 (1 - r).
-        inside = (1 - larger - ellipse[:, None, None] * smaller) / (4 * SOFT_EDGE)
+        inside = 1 - larger - smaller * _float(ellipse, drawn.device)
+        inside *= _float(1 / (4 * soft), drawn.device)
         opacity *= inside.clamp_(0, 1)[:, None]
     if (layer.shape == Shape.ALL).any():
         everything = to_device(layer.shape == Shape.ALL, drawn.device)
@@ -154,16 +157,14 @@ def _normalized(to_picture: np.ndarray, size: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def _grid(maps: np.ndarray, window: tuple[int, int, int, int], device: torch.device) -> Tensor:
-    """(n, 2, 3) maps of canvas pixels -> (n, h, w, 2) float32, their values in the window."""
+def _float(array: np.ndarray, device: torch.device) -> Tensor:
+    return to_device(array.astype(np.float32), device)
+
+
+def _values(maps: np.ndarray, window: tuple[int, int, int, int], device: torch.device) -> Tensor:
+    """(n, 2, 3) affine maps of canvas pixels -> (n, 2, h, w) float32, x and y in a window."""
     x0, y0, x1, y1 = window
-    width, height = x1 - x0, y1 - y0
-    # affine_grid counts from -1 to 1 between the edges of the window.
-    unit = np.array([[width / 2, 0, x0 + (width - 1) / 2], [0, height / 2, y0 + (height - 1) / 2]])
-    theta = maps[:, :, :2] @ unit
-    theta[:, :, 2] += maps[:, :, 2]
-    return functional.affine_grid(
-        to_device(theta.astype(np.float32), device),
-        [len(maps), 1, height, width],
-        align_corners=False,
-    )
+    across, down, start = _float(maps, device)[..., None, None].unbind(2)
+    x = torch.arange(x0, x1, dtype=torch.float32, device=device)
+    y = torch.arange(y0, y1, dtype=torch.float32, device=device)[:, None]
+    return across * x + (down * y + start)

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,9 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from autrack_ros.training.compose import to_device
-
-if TYPE_CHECKING:
-    from autrack_ros.training.batches import PairSettings
+from autrack_ros.training.pair_settings import PairSettings
 
 GREY_WEIGHTS = np.array([0.114, 0.587, 0.299])  # of blue, green and red (ITU-R BT.601)
 NOISE_TILE = 512  # pixels; a window of one tile of noise serves for every picture
@@ -85,7 +82,7 @@ def draw_photometry(
         own_gain = rng.normal(0, 0.15 * strength, (count, 1)) + rng.normal(0, 0.05, (count, 3))
         own_gain = np.where(lit[:, None], own_gain, 0)
         dark = rng.random(count) < settings.dark
-        own_gain += np.where(dark, rng.uniform(-1.5, 0.4, count), 0)[:, None]
+        own_gain += np.where(dark, rng.uniform(-1.2, 0.4, count), 0)[:, None]
         pale = rng.random(count) < 0.3
         saturation = np.where(pale, rng.uniform(0.4, 1.4, count), 1)
         offset = np.where(lit, rng.normal(0, 0.04 * strength, count), 0)
@@ -145,8 +142,9 @@ def color_matrices(gain: np.ndarray, offset: np.ndarray, saturation: np.ndarray)
 
 def develop(pictures: Tensor, plan: Photometry, tile: Tensor) -> Tensor:
     """The pictures after all changes of a plan, 0..255; ``tile`` is ``noise_tile``'s."""
-    pictures = _changed(shade, pictures, plan.shadow[:, :3].any(axis=1), plan.shadow)
-    blurred = (plan.blur > 0) | plan.motion.any(axis=1)
+    shaded = np.any(plan.shadow[:, :3] != 0, axis=1)
+    pictures = _changed(shade, pictures, shaded, plan.shadow)
+    blurred = (plan.blur > 0) | np.any(plan.motion != 0, axis=1)
     pictures = _changed(blur, pictures, blurred, plan.blur, plan.motion)
     for factor in np.unique(plan.reduction[plan.reduction > 1]):
         reduced = partial(reduce, factor=int(factor))

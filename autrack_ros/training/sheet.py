@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from autrack_ros.training.batches import BATCH, SEARCH_SIZE, TEMPLATE_SIZE, PairMaker
+from autrack_ros.training.batches import BATCH, PairMaker
+from autrack_ros.training.framing import SEARCH_SIZE, TEMPLATE_SIZE
 
 GREEN, RED = (0, 255, 0), (0, 0, 255)
 
