@@ -9,11 +9,11 @@ import torch
 
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.training.bank import CROP_SIZE, OUTLINE_POINTS, CropBank
-from autrack_ros.training.batches import BATCH, PairMaker
 from autrack_ros.training.clutter import MAX_HIDDEN, MAX_HIDING
 from autrack_ros.training.compose import Layer, Pictures, Shape, draw
 from autrack_ros.training.framing import SEARCH_SIZE, TEMPLATE_SIZE
 from autrack_ros.training.pair_settings import PairSettings
+from autrack_ros.training.pairs import BATCH, PairMaker
 from autrack_ros.training.photometry import Photometry, blur, develop, jpeg, noise_tile, reduce
 from autrack_ros.training.sheet import pair_sheet
 
@@ -285,6 +285,12 @@ def test_shares_come_out_near_their_settings(mixed):
     assert covered == pytest.approx(s.negative_share / 10, abs=0.02)
 
 
+def test_without_changes_of_light_the_levels_are_those_of_the_bank(ellipses):
+    batch = PairMaker(ellipses, PairSettings(**NO_CHANGE)).batch(0)
+    assert (batch.template.amax(dim=(2, 3)) == 255).all()
+    assert (batch.template.amin(dim=(2, 3)) == 0).all()
+
+
 def test_sources_are_drawn_by_their_weights(mixed):
     settings = PairSettings(source_weights={"source0": 3, "source1": 1})
     maker = PairMaker(mixed, settings)
@@ -386,6 +392,7 @@ def test_stretching_makes_thin_objects(ellipses):
     [
         ("negative_share", 1.2, "0..1"),
         ("jpeg", -0.1, "0..1"),
+        ("noise", "often", "0..1"),
         ("shift", 0.7, "0..0.5"),
         ("rotation", 90.0, "0..45"),
         ("max_gap", -1, ">= 0"),

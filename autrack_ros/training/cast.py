@@ -20,7 +20,9 @@ class Cast:
     or clip. Another object's crop of the same scene may show the target, too.
 
     Attributes:
-        outline: (N, K, 2) float64, the bank's.
+        middle: (N, 2) float64, of the object's box, crop pixels (pixel centres).
+        size: (N, 2) float64, width and height of the object's box.
+        outline: (N, 2, K) float64, points of the object's edge counted from the middle.
         cutout: (N,) bool, the bank's.
         opaque: (N,) float64, share of the crop that lies inside its picture, or of a cut-out.
 
@@ -30,7 +32,10 @@ class Cast:
     """
 
     def __init__(self, bank: CropBank, settings: PairSettings) -> None:
-        self.outline = bank.outline.cpu().numpy().astype(float)
+        points = bank.outline.cpu().numpy().astype(float).transpose(0, 2, 1)
+        low, high = points.min(axis=2), points.max(axis=2)
+        self.middle, self.size = (low + high) / 2, high - low
+        self.outline = np.ascontiguousarray(points - self.middle[:, :, None])
         self.cutout = bank.cutout.cpu().numpy()
         self.opaque = np.array(
             [float((crop[..., 3] == 255).float().mean()) for crop in bank.pixels]
@@ -134,6 +139,10 @@ def linked(objects: np.ndarray, pictures: np.ndarray) -> np.ndarray:
             scene = lowest[place]
         if np.array_equal(before, scene):
             return scene
+
+
+def _opaque_share(crop: np.ndarray) -> float:
+    return np.count_nonzero(crop[..., 3] == 255) / crop[..., 3].size
 
 
 def _grouped(keys: np.ndarray, values: np.ndarray) -> dict[int, np.ndarray]:

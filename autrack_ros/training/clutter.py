@@ -13,7 +13,6 @@ from autrack_ros.training.framing import (
     SEARCH_SIZE,
     TEMPLATE_SIZE,
     box_size,
-    changed_box,
     changed_size,
     context_sides,
     linear_changes,
@@ -64,9 +63,9 @@ class Pasted:
         steps = (np.arange(8) + 0.5) / 8
         grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
         points = corners[:, None, :2] + grid * (corners[:, 2:] - corners[:, :2])[:, None]
-        offsets = points[:, None] - places[:, :, None]
-        reached = np.abs(offsets @ self.to_shape.transpose(0, 2, 1)[:, None])
-        return (reached.max(axis=3) < 1).mean(axis=2)
+        back = self.to_shape.transpose(0, 2, 1)
+        x, y = np.moveaxis((points @ back)[:, None] - (places @ back)[:, :, None], 3, 0)
+        return ((np.abs(x) < 1) & (np.abs(y) < 1)).mean(axis=2)
 
     def layer(self, places: np.ndarray, kept: np.ndarray) -> Layer:
         """Those that are kept, with their middle at the (n, 2) places."""
@@ -171,11 +170,10 @@ class Clutter:
 
     def _cut_out(self, canvas: np.ndarray, crops: np.ndarray, to_canvas: np.ndarray) -> Pasted:
         """Objects cut out of their crops; ``to_canvas`` (n, 2, 2) from picture to canvas."""
-        middle, low, high = changed_box(self._cast.outline[crops], np.eye(2)[None])
         to_picture = np.linalg.inv(to_canvas)
         shape = np.where(self._cast.cutout[crops], Shape.OPACITY, Shape.ELLIPSE)
-        to_shape = to_picture * (2 / (high - low))[:, :, None]
-        return Pasted(canvas, crops, shape, to_shape, to_picture, middle)
+        to_shape = to_picture * (2 / self._cast.size[crops])[:, :, None]
+        return Pasted(canvas, crops, shape, to_shape, to_picture, self._cast.middle[crops])
 
     def _sized(
         self,

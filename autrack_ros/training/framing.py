@@ -37,11 +37,10 @@ def linear_changes(
     return rotation.reshape(-1, 2, 2) @ sheared @ stretch
 
 
-def changed_box(outline: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Middle of outlines, and the corners of their boxes after a change about it; (n, 2) each."""
-    middle = (outline.min(axis=1) + outline.max(axis=1)) / 2
-    points = (outline - middle[:, None]) @ linear.transpose(0, 2, 1)
-    return middle, points.min(axis=1), points.max(axis=1)
+def changed_box(outline: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high corners, (n, 2) each, of the boxes of (n, 2, K) outlines after a change."""
+    points = linear @ outline
+    return points.min(axis=2), points.max(axis=2)
 
 
 def context_sides(sizes: np.ndarray) -> np.ndarray:
@@ -50,18 +49,24 @@ def context_sides(sizes: np.ndarray) -> np.ndarray:
 
 
 def framed(
-    outline: np.ndarray, linear: np.ndarray, size: int, ratio: np.ndarray, shift: np.ndarray
+    middle: np.ndarray,
+    outline: np.ndarray,
+    linear: np.ndarray,
+    size: int,
+    ratio: np.ndarray,
+    shift: np.ndarray,
 ) -> Framed:
     """The windows that a tracker with the right size estimate would cut, moved and scaled.
 
     Args:
-        outline: (n, K, 2) points of the objects in their pictures, on their outer edge.
+        middle: (n, 2) of the objects in their pictures.
+        outline: (n, 2, K) points of their outer edges, counted from the middle.
         linear: (n, 2, 2) changes of the pictures.
         size: side of the crop, pixels; the window is ``size / TEMPLATE_SIZE`` template windows.
         ratio: (n,) scales of the window; above 1 the object looks smaller.
         shift: (n, 2) of the window's middle, fractions of its side.
     """
-    middle, low, high = changed_box(outline, linear)
+    low, high = changed_box(outline, linear)
     side = context_sides(high - low) * ratio * (size / TEMPLATE_SIZE)
     step = (side / size)[:, None]
     center = (low + high) / 2 + shift * side[:, None]
@@ -84,8 +89,8 @@ def box_size(corners: np.ndarray) -> np.ndarray:
 
 
 def changed_size(outline: np.ndarray, linear: np.ndarray) -> np.ndarray:
-    """(n, 2) widths and heights of outlines after a change."""
-    _, low, high = changed_box(outline, linear)
+    """(n, 2) widths and heights of (n, 2, K) outlines after a change."""
+    low, high = changed_box(outline, linear)
     return high - low
 
 

@@ -29,7 +29,7 @@ class PairSettings:
     aspect: float = 0.15  # largest |log| change of width / height
     turn_aspect: float = 0.45  # the same of objects that turn
     stretch: float = 0.7  # largest |log| change of width / height of both crops alike
-    light: float = 0.7  # brightness, colours and contrast changed
+    light: float = 0.7  # brightness, colours and contrast changed, of both alike and of each
     dark: float = 0.08  # much less (seldom more) light
     grey: float = 0.06  # both crops without colours
     shadow: float = 0.1  # uneven light on the search region
@@ -60,5 +60,5 @@ class PairSettings:
 
     def _check(self, name: str, low: float, high: float) -> None:
         value = getattr(self, name)
-        if not low <= value <= high:
+        if not (isinstance(value, int | float) and low <= value <= high):
             raise ConfigurationError(f"pairs.{name} = {value}: must be {low}..{high}")

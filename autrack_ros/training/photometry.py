@@ -71,8 +71,9 @@ def draw_photometry(
     What the light of a scene is and what a camera can do is common to both; the template, which a
     user chooses, is damaged half as often.
     """
-    gain = np.exp(rng.normal(0, 0.12, (count, 1)) + rng.normal(0, 0.05, (count, 3)))
-    tone = rng.normal(0, 0.1, count)
+    lit = rng.random(count) < settings.light
+    gain = rng.normal(0, 0.12, (count, 1)) + rng.normal(0, 0.05, (count, 3))
+    gain, tone = np.exp(gain * lit[:, None]), rng.normal(0, 0.1, count) * lit
     grey = rng.random(count) < settings.grey
     # One draw for both: what is small in the search region is small in the template, mostly.
     resolution, factor = rng.random(count), rng.integers(2, 6, count)
@@ -83,8 +84,8 @@ def draw_photometry(
         own_gain = np.where(lit[:, None], own_gain, 0)
         dark = rng.random(count) < settings.dark
         own_gain += np.where(dark, rng.uniform(-1.2, 0.4, count), 0)[:, None]
-        pale = rng.random(count) < 0.3
-        saturation = np.where(pale, rng.uniform(0.4, 1.4, count), 1)
+        saturated = lit & (rng.random(count) < 0.4)
+        saturation = np.where(saturated, rng.uniform(0.4, 1.4, count), 1)
         offset = np.where(lit, rng.normal(0, 0.04 * strength, count), 0)
         own_tone = np.where(lit, rng.normal(0, 0.25 * strength, count), 0)
         angle = rng.uniform(0, 2 * math.pi, count)
