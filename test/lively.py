@@ -32,6 +32,11 @@ def batch(size: int, count: int = 2) -> torch.Tensor:
 
 
 @lru_cache
+def template_box(size: int) -> torch.Tensor:
+    """(1, 4) inclusive corners of a target in the middle of a template of this size."""
+    return torch.tensor([[0.25 * size, 0.3 * size, 0.75 * size, 0.7 * size]])
+
+
 def lively_network(name: str) -> SiameseNetwork:
     """The network in eval mode, its batch-norm statistics those of textured crops."""
     torch.manual_seed(0)
@@ -44,7 +49,9 @@ def lively_network(name: str) -> SiameseNetwork:
             module.momentum = 1.0  # statistics of the one calibration batch
     network.train()
     with torch.no_grad():
-        template = network.template(batch(settings.template_size))
+        template = network.template(
+            batch(settings.template_size), template_box(settings.template_size)
+        )
         network.predict(template, network.search(batch(settings.search_size)))
         # The calibration ran template and search through one backbone: keep boxes in a sane range.
         network.head.si.fill_(0.3)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lively import PRESET_OF_NETWORK, batch, lively_network, textured_image
+from lively import PRESET_OF_NETWORK, batch, lively_network, template_box, textured_image
 
 from autrack_ros.tracking.adaptation import (
     LOSSES,
@@ -30,18 +30,19 @@ MOVING = [method for method in METHODS if method != "none"]
 
 
 def problem(name, crops=1, dtype=torch.float32):
-    """Fused network, template, search features, targets and loss settings of a made first frame."""
+    """Fused network, template, its box, search features, targets and loss settings of a made first frame."""
     settings = PRESET_OF_NETWORK[name].settings
     network = fuse_batch_norm(lively_network(name)).to(dtype)
     z = batch(settings.template_size, 1).to(dtype)
+    box = template_box(settings.template_size).to(dtype)
     with torch.no_grad():
         search = network.search(batch(settings.search_size, crops).to(dtype))
-        rows, cols = network.predict(network.template(z), search).cls.shape[1:]
+        rows, cols = network.predict(network.template(z, box), search).cls.shape[1:]
     middle = (settings.search_size - 1) / 2
     corners = torch.tensor([[middle - 40, middle - 30, middle + 40, middle + 30]]).repeat(crops, 1)
     points = response_grid(rows, cols, settings.search_size, network.stride)
     targets = Targets(*(labels.to(dtype) for labels in make_targets(corners, points)))
-    return network, z, search, targets, PRESET_OF_NETWORK[name].loss
+    return network, z, box, search, targets, PRESET_OF_NETWORK[name].loss
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +56,10 @@ def test_gradient_is_that_of_finite_differences(name):
 
     torch 2.13 has returned a wrong batch-norm gradient at batch 1 without any error.
     """
-    network, z, search, targets, loss = problem(name)
-    _, single = template_gradient(network, search, targets, loss, z)(z)
-    network, z, search, targets, loss = problem(name, dtype=torch.float64)
-    value, double = template_gradient(network, search, targets, loss, z)(z)
+    network, z, box, search, targets, loss = problem(name)
+    _, single = template_gradient(network, box, search, targets, loss, z)(z)
+    network, z, box, search, targets, loss = problem(name, dtype=torch.float64)
+    value, double = template_gradient(network, box, search, targets, loss, z)(z)
     # Rounding lets a few ReLU and max-pooling cells decide otherwise in single precision.
     assert torch.cosine_similarity(single.double().flatten(), double.flatten(), dim=0) > 0.999
     assert single.norm().item() == pytest.approx(double.norm().item(), rel=1e-2)
@@ -67,7 +68,7 @@ def test_gradient_is_that_of_finite_differences(name):
     for direction in (double.sign(), random):
         step = 1e-6
         with torch.no_grad():
-            moved = network.predict(network.template(z + step * direction), search)
+            moved = network.predict(network.template(z + step * direction, box), search)
             rise = tracking_loss(moved, targets, loss).total - value
         slope = (double * direction).sum()
         assert rise.item() / step == pytest.approx(slope.item(), rel=1e-3)
@@ -76,14 +77,14 @@ def test_gradient_is_that_of_finite_differences(name):
 @pytest.mark.parametrize("loss_name", LOSSES)
 @pytest.mark.parametrize("method", MOVING)
 def test_result_is_in_the_ball_in_range_and_not_worse(small, method, loss_name):
-    network, z, search, targets, loss = small
+    network, z, box, search, targets, loss = small
     z = z.clone()
     z[..., :8, :8] = 0.0
     z[..., -8:, -8:] = 255.0
     settings = AdaptationSettings(
         method=method, loss=loss_name, steps=6, step_size=1.5, epsilon=3.0
     )
-    adapted, report = adapt_template(network, z, search, targets, loss, settings)
+    adapted, report = adapt_template(network, z, box, search, targets, loss, settings)
     assert (adapted - z).abs().max() <= 3.0 + 1e-4
     assert adapted.min() >= 0
     assert adapted.max() <= 255
@@ -102,27 +103,31 @@ def test_loss_falls_with_small_steps(small, method):
 
 
 def test_the_kept_template_has_the_reported_loss(small):
-    network, z, search, targets, loss = small
+    network, z, box, search, targets, loss = small
     settings = AdaptationSettings(steps=8, step_size=2.0)
-    adapted, report = adapt_template(network, z, search, targets, loss, settings)
-    value, _ = template_gradient(network, search, targets, loss, z)(adapted)
+    adapted, report = adapt_template(network, z, box, search, targets, loss, settings)
+    value, _ = template_gradient(network, box, search, targets, loss, z)(adapted)
     assert value.item() == pytest.approx(min(report.losses), rel=1e-6)
 
 
 def test_an_attack_raises_the_loss(small):
     """The same step against the gradient's sign shows that sign and scale are right."""
-    network, z, search, targets, loss = small
-    value, gradient = template_gradient(network, search, targets, loss, z)(z)
-    attacked, _ = template_gradient(network, search, targets, loss, z)(z + 0.25 * gradient.sign())
-    defended, _ = template_gradient(network, search, targets, loss, z)(z - 0.25 * gradient.sign())
+    network, z, box, search, targets, loss = small
+    value, gradient = template_gradient(network, box, search, targets, loss, z)(z)
+    attacked, _ = template_gradient(network, box, search, targets, loss, z)(
+        z + 0.25 * gradient.sign()
+    )
+    defended, _ = template_gradient(network, box, search, targets, loss, z)(
+        z - 0.25 * gradient.sign()
+    )
     assert defended < value < attacked
 
 
 @pytest.mark.parametrize("settings", [{"method": "none"}, {"steps": 0}])
 def test_switched_off_returns_the_same_template(small, settings):
-    network, z, search, targets, loss = small
+    network, z, box, search, targets, loss = small
     adapted, report = adapt_template(
-        network, z, search, targets, loss, AdaptationSettings(**settings)
+        network, z, box, search, targets, loss, AdaptationSettings(**settings)
     )
     assert adapted is z
     assert report.stop_reason == "disabled"
@@ -156,16 +161,16 @@ def test_the_budget_in_milliseconds_stops_the_descent(small, monkeypatch):
 
 
 def test_a_loss_that_is_not_finite_keeps_the_template(small):
-    network, z, search, targets, loss = small
+    network, z, box, search, targets, loss = small
     broken = search._replace(maps=tuple(torch.full_like(m, float("nan")) for m in search.maps))
-    adapted, report = adapt_template(network, z, broken, targets, loss, AdaptationSettings())
+    adapted, report = adapt_template(network, z, box, broken, targets, loss, AdaptationSettings())
     assert report.stop_reason == "not_finite"
     assert torch.equal(adapted, z)
 
 
 def test_no_gradient_is_left_anywhere(small):
-    network, z, search, targets, loss = small
-    adapted, _ = adapt_template(network, z, search, targets, loss, AdaptationSettings(steps=3))
+    network, z, box, search, targets, loss = small
+    adapted, _ = adapt_template(network, z, box, search, targets, loss, AdaptationSettings(steps=3))
     assert all(p.grad is None and not p.requires_grad for p in network.parameters())
     assert not z.requires_grad
     assert not adapted.requires_grad
@@ -220,8 +225,8 @@ def test_memory_stays_flat_over_fifty_initialisations():
 @pytest.mark.parametrize("name", [SMALL, "autrack_lite0"])
 def test_a_step_can_be_captured_as_a_cuda_graph(name):
     """Nothing in it waits for the device; seen on the CPU, where the operations are the same."""
-    network, z, search, targets, loss = problem(name)
-    gradient_at = template_gradient(network, search, targets, loss, z)
+    network, z, box, search, targets, loss = problem(name)
+    gradient_at = template_gradient(network, box, search, targets, loss, z)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         gradient_at(z)
     operations = {event.key for event in profile.key_averages()}
@@ -231,12 +236,12 @@ def test_a_step_can_be_captured_as_a_cuda_graph(name):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_captured_graph_gives_the_gradient_of_the_cpu(small):
-    network, z, search, targets, loss = small
-    cpu_loss, cpu_gradient = template_gradient(network, search, targets, loss, z)(z)
+    network, z, box, search, targets, loss = small
+    cpu_loss, cpu_gradient = template_gradient(network, box, search, targets, loss, z)(z)
     on_gpu = fuse_batch_norm(network).cuda()
     features = search._replace(maps=tuple(m.cuda() for m in search.maps))
     labels = type(targets)(*(t.cuda() for t in targets))
-    replay = template_gradient(on_gpu, features, labels, loss, z.cuda())
+    replay = template_gradient(on_gpu, box.cuda(), features, labels, loss, z.cuda())
     for _ in range(2):
         value, gradient = replay(z.cuda())
         assert value.item() == pytest.approx(cpu_loss.item(), rel=1e-3)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lively import template_box
 
 from autrack_ros.tracking.backbones.alexnet import AlexNet
 from autrack_ros.tracking.backbones.googlenet import GoogLeNet
@@ -104,7 +105,7 @@ def test_official_networks_have_the_published_keys_parameters_and_map(name):
     assert len(network.state_dict()) == keys
     assert round(sum(p.numel() for p in network.parameters()) / 1e3) == thousands
     with torch.inference_mode():
-        template = network.template(torch.rand(1, 3, 127, 127) * 255)
+        template = network.template(torch.rand(1, 3, 127, 127) * 255, template_box(127))
         prediction = network.predict(template, network.search(torch.rand(1, 3, 303, 303) * 255))
     assert prediction.score.shape == (1, cells, cells)
 

@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from lively import template_box
 from torch import nn
 
 from autrack_ros.tracking.fuse import fuse_batch_norm
@@ -98,14 +99,16 @@ def test_template_gradient_at_batch_one_agrees_with_finite_differences(name):
     z_size, x_size = SIZES[name]
     z, x = torch.rand(2, 3, z_size, z_size) * 255, torch.rand(2, 3, x_size, x_size) * 255
     network = NETWORKS[name]()
-    network.forward = lambda z, x: network.predict(network.template(z), network.search(x))
+    network.forward = lambda z, x: network.predict(
+        network.template(z, template_box(z_size)), network.search(x)
+    )
     network = fuse_batch_norm(_calibrated(network, z, x)).double()
     z, x = z[:1].double(), x[:1].double()
     with torch.no_grad():
         search = network.search(x)
 
     def objective(template: torch.Tensor) -> torch.Tensor:
-        prediction = network.predict(network.template(template), search)
+        prediction = network.predict(network.template(template, template_box(z_size)), search)
         return prediction.cls.square().mean() + prediction.ctr.mean()
 
     z.requires_grad_(True)

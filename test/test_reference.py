@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from lively import template_box
 
 from autrack_ros.tracking.adaptation import (
     MTP_LOSS,
@@ -29,6 +30,7 @@ from autrack_ros.tracking.tracker import Tracker
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 REFERENCE = SHARED / "siamfcpp_reference" / "tinyconv"
 PRESET = PRESETS["siamfcpp_tinyconv_vot"]
+BOX = template_box(127)  # the official networks do not look at it
 
 pytestmark = pytest.mark.skipif(
     not REFERENCE.is_dir(), reason=f"{REFERENCE} (arrays of the official code) is not here"
@@ -78,7 +80,7 @@ def test_every_output_of_the_network_matches(network, batch, fused):
     )
     with torch.no_grad():
         f_z, f_x = model.basemodel(z), model.basemodel(x)
-        kernels = model.template_from_features(f_z)
+        kernels = model.template_from_features(f_z, BOX)
         search = model.search_from_features(f_x, x.shape[-1])
         prediction = model.predict(kernels, search)
 
@@ -129,7 +131,9 @@ def first_frame(network):
 def test_losses_match(network, first_frame):
     reference, (z, search, targets) = arrays("loss_bim"), first_frame
     with torch.no_grad():
-        losses = tracking_loss(network.predict(network.template(z), search), targets, PRESET.loss)
+        losses = tracking_loss(
+            network.predict(network.template(z, BOX), search), targets, PRESET.loss
+        )
     for form in ("FocalLoss", "SigmoidCrossEntropyRetina"):
         assert losses.cls.item() == pytest.approx(float(reference[f"{form}_cls"]), rel=1e-5)
         assert losses.ctr.item() == pytest.approx(float(reference[f"{form}_ctr"]), rel=1e-5)
@@ -140,7 +144,7 @@ def test_losses_match(network, first_frame):
 def test_the_published_code_weighs_boxes_less_than_training(network, first_frame):
     z, search, targets = first_frame
     with torch.no_grad():
-        prediction = network.predict(network.template(z), search)
+        prediction = network.predict(network.template(z, BOX), search)
         training = tracking_loss(prediction, targets, PRESET.loss)
         published = tracking_loss(prediction, targets, MTP_LOSS)
     assert published.reg.item() == pytest.approx(training.reg.item() / 3, rel=1e-6)
@@ -151,7 +155,7 @@ def test_the_published_code_weighs_boxes_less_than_training(network, first_frame
 def test_template_gradient_matches(network, first_frame, fused):
     reference, (z, search, targets) = arrays("loss_bim"), first_frame
     model = fuse_batch_norm(network) if fused else network
-    _, gradient = template_gradient(model, search, targets, PRESET.loss, z)(z)
+    _, gradient = template_gradient(model, BOX, search, targets, PRESET.loss, z)(z)
     for form in ("FocalLoss", "SigmoidCrossEntropyRetina"):
         assert_close(gradient, reference[f"{form}_grad_z"])
 
@@ -162,7 +166,7 @@ def test_ten_steps_match_the_reference_descent(network, first_frame):
         method="bim", steps=10, step_size=float(reference["bim_alpha"]), epsilon=8.0
     )
     assert float(reference["bim_eps"]) == 8.0
-    adapted, report = adapt_template(network, z, search, targets, PRESET.loss, settings)
+    adapted, report = adapt_template(network, z, BOX, search, targets, PRESET.loss, settings)
     np.testing.assert_allclose(report.losses, reference["bim_loss"], rtol=1e-3)
     assert report.best_step == int(np.argmin(reference["bim_loss"]))
     expected = reference["bim_z"][report.best_step - 1]
@@ -172,7 +176,7 @@ def test_ten_steps_match_the_reference_descent(network, first_frame):
 
 def test_every_step_from_the_reference_template_matches(network, first_frame):
     reference, (z, search, targets) = arrays("loss_bim"), first_frame
-    gradient_at = template_gradient(network, search, targets, PRESET.loss, z)
+    gradient_at = template_gradient(network, BOX, search, targets, PRESET.loss, z)
     steps = [z, *torch.from_numpy(reference["bim_z"])[:, None]]
     for current, following, loss in zip(steps, steps[1:], reference["bim_loss"], strict=False):
         value, gradient = gradient_at(current)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from lively import PRESET_OF_NETWORK, lively_network, textured_image
+from lively import PRESET_OF_NETWORK, lively_network, template_box, textured_image
 
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
@@ -91,7 +91,9 @@ def test_switching_the_adaptation_off_is_the_base_tracker_bit_for_bit():
     base = Tracker(network, preset, AdaptationSettings(method="none"))
     base.initialize(scene(TARGET), TARGET)
     with torch.inference_mode():
-        plain = base.network.template(torch.from_numpy(base.template).permute(2, 0, 1)[None])
+        plain = base.network.template(
+            torch.from_numpy(base.template).permute(2, 0, 1)[None], template_box(127)
+        )
     for ours, direct in zip(base._require_target().features, plain, strict=True):
         assert torch.equal(ours, direct)
 

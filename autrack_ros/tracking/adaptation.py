@@ -99,6 +99,7 @@ class AdaptationReport:
 def adapt_template(
     network: SiameseNetwork,
     template: torch.Tensor,
+    template_corners: torch.Tensor,
     search: SearchFeatures,
     targets: Targets,
     training_loss: LossSettings,
@@ -114,6 +115,7 @@ def adapt_template(
     Args:
         network: frozen, in eval mode.
         template: (1, 3, S, S) float32, 0..255.
+        template_corners: (1, 4) inclusive corners of the target in the template, pixels.
         search: features of B support crops, computed without gradient.
         targets: labels of the B support crops.
         training_loss: loss settings the network was trained with.
@@ -128,7 +130,9 @@ def adapt_template(
         return template, AdaptationReport.skipped(settings.method, "disabled")
     started = time.perf_counter()
     loss_settings = training_loss if settings.loss == "training" else MTP_LOSS
-    loss_and_gradient = template_gradient(network, search, targets, loss_settings, template)
+    loss_and_gradient = template_gradient(
+        network, template_corners, search, targets, loss_settings, template
+    )
     move = _Move(template, settings)
     steps = 1 if settings.method == "fgsm" else settings.steps
 
@@ -201,6 +205,7 @@ LossAndGradient = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 def template_gradient(
     network: SiameseNetwork,
+    template_corners: torch.Tensor,
     search: SearchFeatures,
     targets: Targets,
     loss_settings: LossSettings,
@@ -216,7 +221,7 @@ def template_gradient(
     def loss_and_gradient(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.enable_grad():
             z = z.detach().requires_grad_(True)
-            prediction = network.predict(network.template(z), search)
+            prediction = network.predict(network.template(z, template_corners), search)
             loss = tracking_loss(prediction, targets, loss_settings).total
             (gradient,) = torch.autograd.grad(loss, z)
         return loss.detach(), gradient

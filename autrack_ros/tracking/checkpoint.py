@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 import re
 import warnings
@@ -24,7 +25,7 @@ _ACCEPTED = (
 )
 
 
-def load_weights(network: nn.Module, path: str | Path, name: str) -> None:
+def load_weights(network: nn.Module, path: str | Path, name: str) -> dict[str, str]:
     """Load a weights file into a network; on any error the network is unchanged.
 
     Every parameter and buffer must be in the file, finite and of its shape, and nothing else. Half
@@ -36,6 +37,9 @@ def load_weights(network: nn.Module, path: str | Path, name: str) -> None:
         network: the network to fill, on any device.
         path: the file.
         name: what the error messages call the network.
+
+    Returns:
+        The metadata of a safetensors file; nothing for other files.
 
     Raises:
         CheckpointError: names the file, what is wrong with it and what is accepted.
@@ -63,6 +67,13 @@ def load_weights(network: nn.Module, path: str | Path, name: str) -> None:
             "every value must be finite"
         )
     network.load_state_dict(converted)
+    return _metadata(data) if path.suffix == ".safetensors" else {}
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The metadata in the header of a safetensors file that was read without error."""
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]).get("__metadata__", {})
 
 
 def _require_safe_unpickler(path: Path) -> None:

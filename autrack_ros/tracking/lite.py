@@ -3,7 +3,9 @@
 Targets, losses, decoding and post-processing are those of SiamFC++. Differences, each for speed on
 a CPU: features at stride 16 that take in those at stride 8, a 16x16 response map for a 256-pixel
 search region, and pixel-wise correlation (Yan et al., Alpha-Refine, CVPR 2021) whose maps keep
-where in the template a match lies, beside the search features themselves.
+where in the template a match lies, beside the search features themselves. One is for accuracy: the
+target's box in the template is an input, for the crop shows its surroundings too and only the box
+says how much of it is the target (after the label map of STMTrack, Fu et al., CVPR 2021).
 """
 
 from __future__ import annotations
@@ -37,6 +39,24 @@ def pixelwise_correlation(search: torch.Tensor, template: torch.Tensor) -> torch
     return maps.reshape(search.shape[0], cells.shape[1], *search.shape[2:])
 
 
+def box_coverage(corners: torch.Tensor, cells: int, stride: int) -> torch.Tensor:
+    """How much of every cell of a map a box covers.
+
+    Args:
+        corners: (B, 4) inclusive corners, pixels.
+        cells: cells along a side of the map.
+        stride: pixels per cell.
+
+    Returns:
+        (B, cells * cells), 0..1.
+    """
+    start = torch.arange(cells, device=corners.device) * stride
+    first, last = corners[:, :2, None], corners[:, 2:, None] + 1
+    overlap = torch.minimum(last, start + stride) - torch.maximum(first, start)
+    columns, rows = (overlap.clamp(min=0) / stride).unbind(1)
+    return (rows[:, :, None] * columns[:, None, :]).flatten(1)
+
+
 def separable_block(in_channels: int, out_channels: int, bn: bool) -> nn.Module:
     """A 3x3 depth-wise and a 1x1 convolution, each with ReLU; keeps the map's size."""
     return nn.Sequential(
@@ -61,9 +81,13 @@ class LiteSiamFCpp(SiameseNetwork):
         fine, coarse = self.basemodel.out_channels
         self.lateral8 = conv_bn_relu(fine, width, 3, stride=2, padding=1, relu=False)
         self.lateral16 = conv_bn_relu(coarse, width, 1, relu=False)
-        template_cells = (TEMPLATE_SIZE // self.stride) ** 2
+        self.template_cells = TEMPLATE_SIZE // self.stride
         self.head = DenseboxHead(
-            template_cells + width, width, (True,) * tower_convs, self.stride, separable_block
+            2 * self.template_cells**2 + 2 + width,
+            width,
+            (True,) * tower_convs,
+            self.stride,
+            separable_block,
         )
         # Focal loss starts from a foreground probability of 0.01 (Lin et al., ICCV 2017, section
         # 4.1).
@@ -74,9 +98,17 @@ class LiteSiamFCpp(SiameseNetwork):
         fine, coarse = features
         return self.lateral8(fine) + self.lateral16(coarse)
 
-    def template_from_features(self, features: FineCoarse) -> tuple[torch.Tensor, ...]:
-        """Backbone features of the template -> its merged map."""
-        return (self.merge(features),)
+    def template_from_features(
+        self, features: FineCoarse, corners: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """Backbone features of the template and the target's box in it -> what ``predict`` takes.
+
+        These are the merged map (B, width, 8, 8), the box's coverage of its cells (B, 64), and the
+        logarithms of the box's width and height over half the crop's side (B, 2).
+        """
+        sides = (corners[:, 2:] - corners[:, :2] + 1) / (TEMPLATE_SIZE / 2)
+        coverage = box_coverage(corners, self.template_cells, self.stride)
+        return self.merge(features), coverage, sides.log()
 
     def search_from_features(self, features: FineCoarse, size: int) -> SearchFeatures:
         """Backbone features of the search region -> its merged map."""
@@ -85,5 +117,9 @@ class LiteSiamFCpp(SiameseNetwork):
     def predict(self, template: tuple[torch.Tensor, ...], search: SearchFeatures) -> Prediction:
         """Correlate template and search maps and read off class, centre-ness and boxes."""
         (search_map,) = search.maps
-        matched = torch.cat((pixelwise_correlation(search_map, template[0]), search_map), dim=1)
+        template_map, coverage, log_sides = template
+        matches = pixelwise_correlation(search_map, template_map)
+        with_target = matches * coverage[..., None, None]
+        sides = log_sides[..., None, None].expand(len(search_map), -1, *search_map.shape[2:])
+        matched = torch.cat((with_target, matches - with_target, search_map, sides), dim=1)
         return self.head(matched, matched, search.size)

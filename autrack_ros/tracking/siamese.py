@@ -41,15 +41,23 @@ class SiameseNetwork(nn.Module):
     stride: int
     basemodel: nn.Module
 
-    def template(self, z: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Template features of crops ``z``; batch 1 serves search batches of any size."""
-        return self.template_from_features(self.basemodel(z))
+    def template(self, z: torch.Tensor, corners: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Template features of crops ``z``; batch 1 serves search batches of any size.
+
+        Args:
+            z: template crops.
+            corners: (B, 4) inclusive corners of the target in each crop, pixels. Networks of the
+                original design do not look at them.
+        """
+        return self.template_from_features(self.basemodel(z), corners)
 
     def search(self, x: torch.Tensor) -> SearchFeatures:
         """Search features of crops ``x``."""
         return self.search_from_features(self.basemodel(x), size=x.shape[-1])
 
-    def template_from_features(self, features: BackboneFeatures) -> tuple[torch.Tensor, ...]:
+    def template_from_features(
+        self, features: BackboneFeatures, corners: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
         """Template features from those of the backbone."""
         raise NotImplementedError
 

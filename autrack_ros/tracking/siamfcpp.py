@@ -53,7 +53,9 @@ class SiamFCpp(SiameseNetwork):
         self.r_x = conv_bn_relu(head_width, head_width, 3, relu=False)
         self.c_x = conv_bn_relu(head_width, head_width, 3, relu=False)
 
-    def template_from_features(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def template_from_features(
+        self, features: torch.Tensor, corners: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
         """Backbone features of the template -> class and box kernels."""
         return self.c_z_k(features), self.r_z_k(features)
 

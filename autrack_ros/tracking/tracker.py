@@ -12,6 +12,7 @@ import torch
 
 from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings, adapt_template
 from autrack_ros.tracking.boxes import Box, validate_box
+from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.checkpoint import load_weights
 from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color, to_tensor
 from autrack_ros.tracking.errors import DeviceError, InvalidImageError
@@ -28,7 +29,7 @@ class TrackResult:
     """One frame's result; affine maps are float64 2x3, the image in edge coordinates (boxes.py)."""
 
     box: Box
-    score: float  # 0..1, class probability times centre-ness of the chosen cell
+    score: float  # 0..1: probability that the overlap with the target is above 0.5, see Tracker
     response: np.ndarray  # (rows, cols) float32, 0..1: the score of every cell, before the window
     response_to_image: np.ndarray  # (column, row) of a cell -> its centre in the image
     search: np.ndarray  # size x size x 3 uint8 BGR: the search region the network saw
@@ -56,6 +57,9 @@ class Tracker:
         preset: its settings and losses.
         adaptation: how the template is adapted in ``initialize``.
         device: where the network runs.
+        calibration: from the chosen cell's response to the probability that its box overlaps the
+            target by more than 0.5, fitted to the weights. Without it the response, class
+            probability times centre-ness, is given as the score.
     """
 
     def __init__(
@@ -64,7 +68,9 @@ class Tracker:
         preset: Preset,
         adaptation: AdaptationSettings | None = None,
         device: torch.device | str = "cpu",
+        calibration: Calibration | None = None,
     ) -> None:
+        self.calibration = calibration
         self.preset = preset
         self.settings = preset.settings
         self.adaptation = adaptation or AdaptationSettings()
@@ -118,9 +124,10 @@ class Tracker:
         padding = mean_color(image)
         geometry = self._template_geometry(box)
         template = to_tensor(crop(image, geometry, padding), self.device)
-        adapted, report = self._adapt(image, box, template, padding, should_cancel)
+        corners = torch.tensor([geometry.to_crop(box).corners], device=self.device)
+        adapted, report = self._adapt(image, box, template, corners, padding, should_cancel)
         with torch.inference_mode():
-            features = self.network.template(adapted)
+            features = self.network.template(adapted, corners)
         self._target = _Target(
             center=box.pixel_center,
             size=(box.w, box.h),
@@ -185,7 +192,7 @@ class Tracker:
         self._target = replace(target, center=center, size=size)
         return TrackResult(
             box=Box.from_pixel_center(*center, *size),
-            score=selection.score,
+            score=self.calibration(selection.score) if self.calibration else selection.score,
             response=score,
             response_to_image=self._response_to_image(geometry),
             search=search,
@@ -199,8 +206,9 @@ class Tracker:
                 torch.zeros(1, 3, size, size, device=self.device)
                 for size in (self.settings.template_size, self.settings.search_size)
             )
+            corners = torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=self.device)
             rows, cols = self.network.predict(
-                self.network.template(z), self.network.search(x)
+                self.network.template(z, corners), self.network.search(x)
             ).cls.shape[1:]
         return rows, cols
 
@@ -221,6 +229,7 @@ class Tracker:
         image: np.ndarray,
         box: Box,
         template: torch.Tensor,
+        template_corners: torch.Tensor,
         padding: tuple[float, ...],
         should_cancel: Callable[[], bool],
     ) -> tuple[torch.Tensor, AdaptationReport]:
@@ -235,7 +244,14 @@ class Tracker:
             search = self.network.search(to_tensor(crops, self.device))
         targets = self._targets([window.to_crop(box) for window in windows])
         return adapt_template(
-            self.network, template, search, targets, self.preset.loss, settings, should_cancel
+            self.network,
+            template,
+            template_corners,
+            search,
+            targets,
+            self.preset.loss,
+            settings,
+            should_cancel,
         )
 
     def _support_windows(self, box: Box) -> list[CropGeometry]:
@@ -317,8 +333,9 @@ def load_tracker(
     chosen = find_preset(preset)
     resolved = resolve_device(device)
     network = NETWORKS[chosen.network]()
-    load_weights(network, checkpoint or chosen.require_shipped_weights(), chosen.name)
-    return Tracker(network, chosen, adaptation, resolved)
+    metadata = load_weights(network, checkpoint or chosen.require_shipped_weights(), chosen.name)
+    calibration = Calibration.from_metadata(metadata)
+    return Tracker(network, chosen, adaptation, resolved, calibration)
 
 
 def resolve_device(name: str) -> torch.device:

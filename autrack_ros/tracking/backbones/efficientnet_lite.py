@@ -35,7 +35,8 @@ BLOCKS = (
     BlockSpec(5, 1, 6, 112),
     BlockSpec(5, 1, 6, 112),  # stride 16
 )
-FINE_BLOCK = 4
+LAYERS = 1 + len(BLOCKS)  # the stem and the blocks
+FINE_LAYER = 5  # the last one at stride 8
 
 
 class PaddedConv2d(nn.Conv2d):
@@ -115,12 +116,37 @@ class EfficientNetLite0(nn.Module):
             channels = spec.channels
         self._blocks = nn.ModuleList(blocks)
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """(B, 3, S, S) BGR 0..255 -> (B, 40, S/8, S/8) and (B, 112, S/16, S/16)."""
+        return self.run_layers((x,), 0, LAYERS)
+
+    def run_layers(
+        self, maps: tuple[torch.Tensor, ...], first: int, end: int
+    ) -> tuple[torch.Tensor, ...]:
+        """Layers ``first`` to ``end - 1``, of which 0 is the stem.
+
+        Training freezes the first layers, and runs them once for many passes over the others.
+
+        Args:
+            maps: what ``run_layers(..., 0, first)`` gives; the image for ``first`` 0.
+            first: 0..LAYERS.
+            end: first..LAYERS.
+
+        Returns:
+            The map of the last layer, preceded by that at stride 8 once it is left behind.
+        """
+        *kept, x = maps
+        for layer in range(first, end):
+            if layer == FINE_LAYER + 1:
+                kept = [x]
+            x = self._stem(x) if layer == 0 else self._blocks[layer - 1](x)
+        return (*kept, x)
+
+    def layer_parameters(self, first: int) -> list[nn.Parameter]:
+        """Parameters of the layers from ``first`` on."""
+        stem = [*self._conv_stem.parameters(), *self._bn0.parameters()] if first == 0 else []
+        return [*stem, *self._blocks[max(first - 1, 0) :].parameters()]
+
+    def _stem(self, x: torch.Tensor) -> torch.Tensor:
         rgb = (x.flip(1) - 127.0) / 128.0
-        coarse = F.relu6(self._bn0(self._conv_stem(rgb)))
-        for index, block in enumerate(self._blocks):
-            coarse = block(coarse)
-            if index == FINE_BLOCK:
-                fine = coarse
-        return fine, coarse
+        return F.relu6(self._bn0(self._conv_stem(rgb)))
