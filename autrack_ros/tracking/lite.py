@@ -21,7 +21,7 @@ from autrack_ros.tracking.layers import conv_bn_relu
 from autrack_ros.tracking.siamese import Prediction, SearchFeatures, SiameseNetwork
 
 TEMPLATE_SIZE = 128
-FineCoarse = tuple[torch.Tensor, torch.Tensor]  # backbone maps at stride 8 and stride 16
+FineCoarse = tuple[torch.Tensor, ...]  # backbone maps at stride 8 and stride 16
 
 
 def pixelwise_correlation(search: torch.Tensor, template: torch.Tensor) -> torch.Tensor:
@@ -74,6 +74,7 @@ class LiteSiamFCpp(SiameseNetwork):
     """
 
     stride = 16
+    basemodel: EfficientNetLite0
 
     def __init__(self, width: int = 96, tower_convs: int = 3) -> None:
         super().__init__()

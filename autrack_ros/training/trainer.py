@@ -17,9 +17,10 @@ import torch
 
 from autrack_ros.tracking.backbones.efficientnet_lite import LAYERS
 from autrack_ros.tracking.errors import AutrackError, CheckpointError
+from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.tracking.losses import Losses, overlap_of, tracking_loss
 from autrack_ros.tracking.presets import LossSettings
-from autrack_ros.tracking.siamese import Prediction, SiameseNetwork, response_grid
+from autrack_ros.tracking.siamese import Prediction, response_grid
 from autrack_ros.tracking.targets import make_targets
 from autrack_ros.training.config import OptimizationSettings
 from autrack_ros.training.curve import draw_learning_curve
@@ -37,7 +38,7 @@ class TrainingError(AutrackError):
     """A training that cannot go on."""
 
 
-Validate = Callable[[SiameseNetwork], float]  # averaged network -> tracking AUC, 0..1
+Validate = Callable[[LiteSiamFCpp], float]  # averaged network -> tracking AUC, 0..1
 
 
 class Trainer:
@@ -62,7 +63,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: SiameseNetwork,
+        network: LiteSiamFCpp,
         feed: Feed,
         loss: LossSettings,
         settings: OptimizationSettings,
@@ -181,7 +182,7 @@ class Trainer:
                 else:
                     value.copy_(current[key])
 
-    def _predict(self, network: SiameseNetwork, batch: FeatureBatch) -> Prediction:
+    def _predict(self, network: LiteSiamFCpp, batch: FeatureBatch) -> Prediction:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             template = network.template_from_features(
                 self._trained_layers(network, batch.template), batch.template_corners
@@ -192,7 +193,7 @@ class Trainer:
             prediction = network.predict(template, search)
         return Prediction(*(part.float() for part in prediction))
 
-    def _trained_layers(self, network: SiameseNetwork, maps: Maps) -> Maps:
+    def _trained_layers(self, network: LiteSiamFCpp, maps: Maps) -> Maps:
         maps = tuple(part.contiguous(memory_format=torch.channels_last) for part in maps)
         return network.basemodel.run_layers(maps, self.settings.frozen_layers, LAYERS)
 
