@@ -1,0 +1,153 @@
+import csv
+import os
+import stat
+
+import cv2
+import numpy as np
+import pytest
+
+from autrack_ros.training import fetch as fetch_module
+from autrack_ros.training.fetch import PACKAGES, fetch, unpack
+from autrack_ros.training.sources import DataError
+
+ALL = ("tuxpaint-stamps", "sprites", "backgrounds", "models")
+
+
+@pytest.fixture
+def debian(tmp_path, monkeypatch):
+    """Stand-ins for apt-get and dpkg: a package is a folder in the folder that is returned."""
+    packages = tmp_path / "debian"
+    packages.mkdir()
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    scripts = {
+        "apt-get": f'test -d "{packages}/$3" || {{ echo "E: Unable to locate package $3" >&2; '
+        'exit 100; }; echo "$3" > "$3_1_all.deb"',
+        "dpkg": f'cp -r "{packages}/$(cat "$2")/." "$3"',
+    }
+    for name, script in scripts.items():
+        program = programs / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    return packages
+
+
+@pytest.fixture
+def no_debian(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+
+
+def put(path, height=80, width=80, channels=4):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((height, width, channels), 128, np.uint8))
+
+
+def add_sprites(debian):
+    images = debian / "endless-sky-data/usr/share/games/endless-sky/images"
+    for name in ("ship/hawk", "ship/ark-0", "ship/ark-1", "outfit/pump", "outfit/harvested ore"):
+        put(images / f"{name}.png")
+    put(images / "outfit/speck.png", 20, 20)
+    for number in range(3):
+        put(images / f"asteroid/large rock/spin-{number:02d}.png")
+    notice = debian / "endless-sky-data/usr/share/doc/endless-sky-data/copyright"
+    notice.parent.mkdir(parents=True)
+    notice.write_text("Copyright: the artists")
+    return images
+
+
+def have(folder, *names):
+    for name in names:
+        (folder / name).mkdir(parents=True)
+
+
+def test_failed_download_is_said_in_words(debian, tmp_path):
+    with pytest.raises(DataError, match=r"(?s)apt-get download nothing.*Unable to locate package"):
+        unpack("nothing", tmp_path / "unpacked")
+
+
+def test_system_without_debian_packages_is_said_in_words(no_debian, tmp_path):
+    with pytest.raises(DataError, match="Debian"):
+        fetch(tmp_path / "training")
+
+
+def test_nothing_incomplete_is_left_after_a_failure(debian, tmp_path):
+    add_sprites(debian)  # but not what the backgrounds need
+    folder = tmp_path / "training"
+    have(folder, "tuxpaint-stamps", "models")
+    with pytest.raises(DataError, match="lomiri-wallpapers"):
+        fetch(folder, lambda line: None)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "models",
+        "sprites",
+        "tuxpaint-stamps",
+    ]
+
+
+def test_what_exists_is_not_fetched_again(no_debian, tmp_path):
+    have(tmp_path, *ALL)
+    (tmp_path / "models/mine.txt").write_text("kept")
+    fetch(tmp_path)
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["mine.txt"]
+
+
+def test_frames_of_an_animation_are_views_of_one_object(debian, tmp_path):
+    add_sprites(debian)
+    folder = tmp_path / "training"
+    have(folder, "tuxpaint-stamps", "models", "backgrounds")
+    fetch(folder)
+    sprites = folder / "sprites"
+    assert sorted(path.relative_to(sprites).as_posix() for path in sprites.rglob("*.png")) == [
+        "asteroid/large_rock/view_00.png",
+        "asteroid/large_rock/view_01.png",
+        "asteroid/large_rock/view_02.png",
+        "outfit/pump.png",
+        "ship/ark/view_00.png",
+        "ship/ark/view_01.png",
+        "ship/hawk.png",
+    ]
+    assert (sprites / "endless-sky-data.copyright").read_text() == "Copyright: the artists"
+
+
+def test_stamps_are_copied_with_their_folders(debian, tmp_path):
+    put(debian / "tuxpaint-stamps-default/usr/share/tuxpaint/stamps/animals/cat.png")
+    folder = tmp_path / "training"
+    have(folder, "sprites", "models", "backgrounds")
+    fetch(folder)
+    assert (folder / "tuxpaint-stamps/animals/cat.png").is_file()
+
+
+def test_backgrounds_are_reduced(tmp_path):
+    put(tmp_path / "My Photo.JPG", 600, 2048, 3)
+    put(tmp_path / "small.jpg", 100, 100, 3)
+    (tmp_path / "broken.jpg").write_text("no picture")
+    output = tmp_path / "backgrounds"
+    output.mkdir()
+    photos = [tmp_path / name for name in ("My Photo.JPG", "small.jpg", "broken.jpg")]
+    fetch_module._write_backgrounds("here", photos, output, side=200)
+    assert [path.name for path in output.iterdir()] == ["here_my_photo.jpg"]
+    assert cv2.imread(str(output / "here_my_photo.jpg")).shape == (300, 1024, 3)
+
+
+def test_models_are_rendered(debian, tmp_path):
+    pytest.importorskip("trimesh", reason="trimesh, of the extra [train], is not installed")
+    pytest.importorskip("pybullet", reason="pybullet, of the extra [train], is not installed")
+    from test_render import write_library
+
+    models = debian / "sweethome3d-furniture/usr/share/sweethome3d/furniture"
+    write_library(models)
+    folder = tmp_path / "training"
+    have(folder, "tuxpaint-stamps", "sprites", "backgrounds")
+    lines = []
+    fetch(folder, lines.append)
+    assert len(list((folder / "models/toy_cube/things_cube").glob("view_*.png"))) == 12
+    with (folder / "models/models.csv").open(encoding="utf-8") as file:
+        assert [row["creator"] for row in csv.DictReader(file)] == ["An\u00e4"]
+    assert lines[-1] == "models: 1 rendered"
+
+
+def test_every_package_states_its_licence_and_authors():
+    assert len({package.name for package in PACKAGES}) == len(PACKAGES)
+    for package in PACKAGES:
+        assert package.license
+        assert package.attribution
