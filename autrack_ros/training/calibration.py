@@ -47,8 +47,9 @@ class CalibrationReport:
         calibration: fitted on all clips.
         probabilities: N float64, of every frame by a fit without its clip.
         outcomes: N bool, whether the overlap was over ``RIGHT_OVERLAP``.
-        before: of the scores as they are.
-        after: of ``probabilities``.
+        before: of the scores as they are. A single calibration keeps their order, so that this
+            AUROC is also that of the calibrated score.
+        after: of ``probabilities``, which come from several fits.
     """
 
     calibration: Calibration

@@ -244,8 +244,8 @@ def make_clips(
 
     Raises:
         ConfigurationError: too few frames.
-        DataError: fewer than three families of usable objects (at least 48 pixels, no longer than
-            3.5:1), no background, or a picture that cannot be read.
+        DataError: fewer than three families of usable objects (every view at least 48 pixels, no
+            longer than 3.5:1), no background, or a picture that cannot be read.
     """
     if frames < MIN_FRAMES:
         raise ConfigurationError(
@@ -292,8 +292,10 @@ def clip_sheet(clips: Sequence[Clip], columns: int = 10) -> np.ndarray:
 
 
 def _is_usable(thing: TrainingObject) -> bool:
-    w, h = np.ptp(_outline(_read(thing.views[0].picture, channels=4)[..., 3] > 127), axis=0)
-    return max(w, h) >= MIN_CUTOUT_SIDE_PX and max(w, h) <= MAX_ASPECT * min(w, h)
+    images = [_read(view.picture, channels=4) for view in thing.views]
+    sides = np.array([np.ptp(_outline(image[..., 3] > 127), axis=0) for image in images])
+    longest, shortest = sides.max(axis=1), sides.min(axis=1)
+    return bool((longest >= MIN_CUTOUT_SIDE_PX).all() and (longest <= MAX_ASPECT * shortest).all())
 
 
 def _read(path: Path, channels: int) -> np.ndarray:
@@ -669,17 +671,19 @@ class _Director:
         others = [other for other in self.objects if _family(other) != _family(thing)]
         some = rng.choice(len(others), min(6, len(others)), replace=False)
         images = [_read(others[index].views[0].picture, channels=4) for index in some]
-        solids = [(image, *_inscribed_circle(image)) for image in images]
-        fill = [2 * radius / min(image.shape[:2]) for image, _, radius in solids]
-        compact = [solid for solid, share in zip(solids, fill, strict=True) if share > 0.6]
-        image, center, inner = (compact or [solids[int(np.argmax(fill))]])[0]
-        times = range(self.frames)
-        reach = max(target.radius(time) for time in times)
-        if full:  # a target crossed at the highest speed is wholly behind it for five frames
-            scale = (reach + 2.5 * MAX_PASSING_SPEED + 3) / inner
-        else:
-            smallest = min(_size(target.outline(time)) for time in times)
-            scale = rng.uniform(0.65, 0.9) * smallest / _size(_outline(image[..., 3] > 127))
+        reach = max(target.radius(time) for time in range(self.frames))
+        smallest = min(_size(target.outline(time)) for time in range(self.frames))
+        share = rng.uniform(0.65, 0.9)
+        choices = []
+        for image in images:
+            center, radius = _inscribed_circle(image)
+            if full:  # a target crossed at the highest speed is wholly behind it for five frames
+                scale = (reach + 2.5 * MAX_PASSING_SPEED + 3) / radius
+            else:
+                scale = share * smallest / _size(_outline(image[..., 3] > 127))
+            is_compact = radius > 0.3 * min(image.shape[:2])
+            choices.append((not is_compact, max(scale, 1.5), image, center, scale))
+        *_, image, center, scale = min(choices, key=lambda choice: choice[:2])
         reduced = min(scale, 1.0)
         sprite = _Sprite.from_cutout(image, reduced, self._gains(image), center)
         outside = scale * math.hypot(*image.shape[:2]) / 2
@@ -733,7 +737,7 @@ class _Director:
     def _gains(self, image: np.ndarray) -> np.ndarray:
         """Gains that bring a cut-out nearer to the brightness of the background."""
         own = float(image[image[..., 3] > 127][:, :3].mean())
-        return np.full(3, np.clip(((self.brightness + 20) / (own + 20)) ** 0.4, 0.6, 1.6))
+        return np.full(3, np.clip(((self.brightness + 20) / (own + 20)) ** 0.25, 0.6, 1.6))
 
 
 def _inscribed_circle(image: np.ndarray) -> tuple[np.ndarray, float]:
