@@ -20,6 +20,7 @@ from autrack_ros.tracking.fuse import fuse_batch_norm
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.postprocess import cosine_window, select
 from autrack_ros.tracking.presets import DEFAULT_PRESET, Preset, find_preset
+from autrack_ros.tracking.runtime import make_predictor, resolve_runtime
 from autrack_ros.tracking.siamese import SiameseNetwork, grid_offset, response_grid
 from autrack_ros.tracking.targets import Targets, make_targets
 
@@ -60,6 +61,10 @@ class Tracker:
         calibration: from the chosen cell's response to the probability that its box overlaps the
             target by more than 0.5, fitted to the weights. Without it the response, class
             probability times centre-ness, is given as the score.
+        runtime: what computes a frame's prediction: auto, torch or openvino (see load_tracker).
+
+    Raises:
+        ConfigurationError: the runtime cannot be had.
     """
 
     def __init__(
@@ -69,17 +74,23 @@ class Tracker:
         adaptation: AdaptationSettings | None = None,
         device: torch.device | str = "cpu",
         calibration: Calibration | None = None,
+        runtime: str = "torch",
     ) -> None:
         self.calibration = calibration
         self.preset = preset
         self.settings = preset.settings
         self.adaptation = adaptation or AdaptationSettings()
         self.device = torch.device(device)
+        self.runtime = resolve_runtime(runtime, self.device)
         fused = fuse_batch_norm(network).to(self.device)
         # Channels last: up to twice as fast on a CPU. (torch's stubs lack this overload.)
         self.network = fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._target: _Target | None = None
-        self._response_shape = self._measure_response()
+        size, features = self.settings.search_size, self._blank_features()
+        self._predict = make_predictor(self.runtime, self.network, self.device, size, features)
+        # Measured on the real response map; also the slow first run.
+        score, _ = self._predict(np.zeros((size, size, 3), np.uint8), features)
+        self._response_shape: tuple[int, int] = score.shape
         self._window = cosine_window(*self._response_shape)
 
     @property
@@ -199,30 +210,14 @@ class Tracker:
             search_to_image=_edges(geometry.crop_to_image),
         )
 
-    def _measure_response(self) -> tuple[int, int]:
-        """Rows and columns of the real response map; also the network's slow first run."""
+    def _blank_features(self) -> tuple[torch.Tensor, ...]:
+        """Template features of a black crop, for their shapes."""
+        size = self.settings.template_size
         with torch.inference_mode():
-            z, x = (
-                torch.zeros(1, 3, size, size, device=self.device)
-                for size in (self.settings.template_size, self.settings.search_size)
+            return self.network.template(
+                torch.zeros(1, 3, size, size, device=self.device),
+                torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=self.device),
             )
-            corners = torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=self.device)
-            rows, cols = self.network.predict(
-                self.network.template(z, corners), self.network.search(x)
-            ).cls.shape[1:]
-        return rows, cols
-
-    def _predict(
-        self, search: np.ndarray, template: tuple[torch.Tensor, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Score (H, W) and corner boxes (H, W, 4), float32, of one search region."""
-        with torch.inference_mode():
-            x = to_tensor(search, self.device)
-            prediction = self.network.predict(template, self.network.search(x))
-            # One copy from the device instead of two.
-            maps = torch.cat((prediction.score[..., None], prediction.boxes), dim=-1)[0]
-            array = maps.cpu().numpy()
-        return np.ascontiguousarray(array[..., 0]), array[..., 1:]
 
     def _adapt(
         self,
@@ -316,6 +311,7 @@ def load_tracker(
     checkpoint: str | Path | None = None,
     device: str = "auto",
     adaptation: AdaptationSettings | None = None,
+    runtime: str = "auto",
 ) -> Tracker:
     """Build a tracker with its weights.
 
@@ -324,9 +320,12 @@ def load_tracker(
         checkpoint: weights file; by default the one shipped with the package.
         device: auto, cpu, cuda or cuda:N.
         adaptation: how templates are adapted; by default with the default settings.
+        runtime: what computes a frame's prediction: torch, openvino (on a CPU), or auto, which is
+            OpenVINO on a CPU where it is installed. OpenVINO keeps the number of threads that
+            torch has at this call.
 
     Raises:
-        ConfigurationError: no such preset.
+        ConfigurationError: no such preset or runtime, or the runtime cannot be had here.
         CheckpointError: no weights are shipped for the preset, or the file does not fit.
         DeviceError: no such device.
     """
@@ -335,7 +334,7 @@ def load_tracker(
     network = NETWORKS[chosen.network]()
     metadata = load_weights(network, checkpoint or chosen.require_shipped_weights(), chosen.name)
     calibration = Calibration.from_metadata(metadata)
-    return Tracker(network, chosen, adaptation, resolved, calibration)
+    return Tracker(network, chosen, adaptation, resolved, calibration, runtime)
 
 
 def resolve_device(name: str) -> torch.device:
