@@ -35,6 +35,7 @@ class FakeTracker:
     """Moves the box one pixel to the right in every frame."""
 
     device: str = "cpu"
+    runtime: str = "torch"
 
     def initialize(self, image, box):
         validate_box(box, image.shape[1], image.shape[0])
@@ -188,7 +189,7 @@ def test_options_reach_the_settings():
 def test_option_defaults_are_those_of_the_tracker():
     assert TrackerOptions().adaptation() == AdaptationSettings()
     defaults = signature(load_tracker).parameters
-    for name in ("preset", "checkpoint", "device"):
+    for name in ("preset", "checkpoint", "device", "runtime"):
         assert getattr(TrackerOptions(), name) == defaults[name].default
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from autrack_ros.node.parameters import PARAMETERS, declare_parameters, read_adaptation
-from autrack_ros.tracking import DEFAULT_PRESET, AdaptationSettings, ConfigurationError
+from autrack_ros.tracking import AdaptationSettings, ConfigurationError, load_tracker
 
 CONFIG = Path(__file__).resolve().parents[1] / "config" / "tracker.yaml"
 
@@ -77,7 +78,8 @@ def test_defaults_are_those_of_the_tracker(context: Context) -> None:
     node = make_node(context)
     declare_parameters(node)
     assert read_adaptation(node) == AdaptationSettings()
-    assert node.get_parameter("preset").value == DEFAULT_PRESET
+    for name in ("preset", "device", "runtime"):
+        assert node.get_parameter(name).value == signature(load_tracker).parameters[name].default
 
 
 def test_values_given_at_the_start_are_read(context: Context) -> None:

@@ -111,6 +111,7 @@ def evaluate(
                 "preset": options.preset,
                 "checkpoint": None if options.checkpoint is None else str(options.checkpoint),
                 "device": str(tracker.device),
+                "runtime": tracker.runtime,
                 "adaptation": asdict(options.adaptation()),
                 "mean": mean,
                 "sequences": rows,

@@ -45,6 +45,13 @@ class TrackerOptions:
             help="auto (CUDA if there is one), cpu, cuda or cuda:N.", rich_help_panel=_MODEL
         ),
     ] = "auto"
+    runtime: Annotated[
+        str,
+        typer.Option(
+            help="auto (OpenVINO on a CPU where it is installed), torch or openvino.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "auto"
     adapt: Annotated[
         bool,
         typer.Option(
@@ -135,7 +142,9 @@ class TrackerOptions:
         """
         from autrack_ros.tracking import load_tracker
 
-        return load_tracker(self.preset, self.checkpoint, self.device, self.adaptation())
+        return load_tracker(
+            self.preset, self.checkpoint, self.device, self.adaptation(), self.runtime
+        )
 
 
 def with_tracker_options(command: Callable[..., None]) -> Callable[..., None]:

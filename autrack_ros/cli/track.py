@@ -137,6 +137,7 @@ def track(
         "source": source,
         "preset": options.preset,
         "device": str(tracker.device),
+        "runtime": tracker.runtime,
         "frames": len(boxes),
         **speed(update_seconds),
         "adaptation": asdict(report),

@@ -22,6 +22,7 @@ from autrack_ros.tracking import (
     ConfigurationError,
 )
 from autrack_ros.tracking.adaptation import LOSSES, METHODS
+from autrack_ros.tracking.runtime import RUNTIMES
 
 ADAPTATION_PREFIX = "adaptation."
 _LARGEST = 1e9  # rclpy's ranges have two ends
@@ -96,6 +97,13 @@ PARAMETERS = (
     ),
     TrackerParameter(
         "device", "auto", "Where the network runs: auto, cpu, cuda or cuda:N", read_only=True
+    ),
+    TrackerParameter(
+        "runtime",
+        "auto",
+        "What computes a frame; auto: OpenVINO on a CPU where it is installed, else torch",
+        choices=RUNTIMES,
+        read_only=True,
     ),
     TrackerParameter(
         "threads",

@@ -95,6 +95,7 @@ class TrackerNode(Node):
             self._parameter("checkpoint") or None,
             self._parameter("device"),
             read_adaptation(self),
+            self._parameter("runtime"),
         )
         self._target: _Target | None = None
         self._processed = 0
@@ -138,8 +139,9 @@ class TrackerNode(Node):
         )
         self._worker.start()
         self.get_logger().info(
-            f"{self._tracker.preset.name} on {self._tracker.device}; waiting for a box on "
-            f"{self.resolve_topic_name('init_box')} and images on {self._images.topic_name}"
+            f"{self._tracker.preset.name} on {self._tracker.device} in {self._tracker.runtime}; "
+            f"waiting for a box on {self.resolve_topic_name('init_box')} and images on "
+            f"{self._images.topic_name}"
         )
 
     def run(self) -> None:
