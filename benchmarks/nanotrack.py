@@ -19,7 +19,6 @@ import math
 import multiprocessing
 import statistics
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,6 +29,7 @@ import numpy as np
 
 from autrack_ros.evaluation.metrics import ious
 from autrack_ros.memory import reuse_large_blocks
+from benchmarks.machine import describe_machine, resident_megabytes
 
 if TYPE_CHECKING:
     import openvino
@@ -76,14 +76,16 @@ class Clip:
         return image
 
 
-def start_autrack(preset: str, image: np.ndarray, box: Rectangle, threads: int) -> Follow:
-    """Our tracker as it comes, in torch, on the target of the first frame."""
+def start_autrack(
+    preset: str, runtime: str, image: np.ndarray, box: Rectangle, threads: int
+) -> Follow:
+    """Our tracker as it comes, on the target of the first frame."""
     import torch
 
     from autrack_ros.tracking import Box, load_tracker
 
     torch.set_num_threads(threads)
-    tracker = load_tracker(preset, device="cpu")
+    tracker = load_tracker(preset, device="cpu", runtime=runtime)
     tracker.initialize(image, Box(*box))
 
     def follow(image: np.ndarray) -> Rectangle:
@@ -102,12 +104,6 @@ def start_nanotrack(
     tracker = cv2.TrackerNano_create(parameters)
     tracker.init(image, box)
     return lambda image: tracker.update(image)[1]
-
-
-def resident_megabytes() -> float:
-    """Resident memory of this process."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
 
 
 def serve(pipe: Connection, start: Start, threads: int) -> None:
@@ -169,9 +165,9 @@ class TrackerProcess:
             raise SystemExit("a tracker's process has ended early; its error is above") from None
 
 
-def compare_trackers(ours: Start, nanotrack: Start, threads: int, frames: int) -> str:
-    """A row of the table of whole updates."""
-    sides = [TrackerProcess(start, threads) for start in (ours, nanotrack)]
+def compare_trackers(starts: Sequence[Start], threads: int, frames: int) -> str:
+    """A row of the table of whole updates; the others are divided by the last."""
+    sides = [TrackerProcess(start, threads) for start in starts]
     for _ in range(math.ceil(frames / BLOCK)):
         for side in sides:
             side.run_block()
@@ -182,7 +178,8 @@ def compare_trackers(ours: Start, nanotrack: Start, threads: int, frames: int) -
         f"{median:.1f} | {side.megabytes:.0f} | {side.overlap():.2f}"
         for median, side in zip(medians, sides, strict=True)
     ]
-    return f"| {threads} | {' | '.join(cells)} | {medians[0] / medians[1]:.2f} |"
+    ratios = [f"{median / medians[-1]:.2f}" for median in medians[:-1]]
+    return f"| {threads} | {' | '.join(cells + ratios)} |"
 
 
 def read_model(core: openvino.Core, path: Path, inputs: int) -> openvino.Model:
@@ -200,37 +197,19 @@ def read_model(core: openvino.Core, path: Path, inputs: int) -> openvino.Model:
     return model
 
 
-def export_search(tracker: Tracker) -> tuple[openvino.Model, list[np.ndarray]]:
+def export_frame(tracker: Tracker) -> tuple[openvino.Model, list[np.ndarray]]:
     """What our network computes a frame, search region to scores and boxes, and inputs for it."""
-    import openvino
     import torch
 
     from autrack_ros.tracking import Box
-
-    network = tracker.network
-
-    class Search(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(
-            self, search: torch.Tensor, *template: torch.Tensor
-        ) -> tuple[torch.Tensor, torch.Tensor]:
-            prediction = self.network.predict(template, self.network.search(search))
-            return prediction.score, prediction.boxes
+    from autrack_ros.tracking.runtime import FrameNetwork, to_openvino
 
     clip = Clip()
     tracker.initialize(clip.frame(0), Box(*clip.box(0)))
     size = tracker.settings.search_size
-    with torch.inference_mode():
-        template = [feature.contiguous() for feature in tracker._require_target().features]
-        inputs = (torch.rand(1, 3, size, size) * 255, *template)
-        shapes = [tuple(value.shape) for value in inputs]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tracing fixes the shapes, and warns that it does
-            model = openvino.convert_model(Search(), example_input=inputs, input=shapes)
-    return model, [value.numpy() for value in inputs]
+    inputs = (torch.rand(1, 3, size, size) * 255, *tracker._require_target().features)
+    model = to_openvino(FrameNetwork(tracker.network), inputs)
+    return model, [value.contiguous().numpy() for value in inputs]
 
 
 def count_parameters(models: Sequence[openvino.Model]) -> int:
@@ -326,7 +305,6 @@ def main() -> None:
         parser.error(str(error))
 
     from autrack_ros.tracking import DEFAULT_PRESET, AdaptationSettings, AutrackError, load_tracker
-    from benchmarks.machine import describe_machine
 
     preset = arguments.preset or DEFAULT_PRESET
     try:
@@ -336,20 +314,24 @@ def main() -> None:
     version = openvino.__version__.partition("-")[0]
     print(f"{describe_machine()}, OpenCV {cv2.__version__}, OpenVINO {version}\n")
 
-    print(
-        f"| {WIDTH}x{HEIGHT}, whole `update`: threads | {preset}: ms | MB | overlap "
-        "| TrackerNano: ms | MB | overlap | ratio of ms |\n|---|---|---|---|---|---|---|---|"
-    )
-    ours = functools.partial(start_autrack, preset)
-    nanotrack = functools.partial(start_nanotrack, *paths)
+    rivals = {
+        f"{preset} in {runtime}": functools.partial(start_autrack, preset, runtime)
+        for runtime in ("torch", "openvino")
+    }
+    rivals["TrackerNano"] = functools.partial(start_nanotrack, *paths)
+    *ours, nanotrack = rivals
+    header = [f"{WIDTH}x{HEIGHT}, whole `update`: threads"]
+    header += [f"{name}: ms | MB | overlap" for name in rivals]
+    header += [f"{name}: times {nanotrack}" for name in ours]
+    print(f"| {' | '.join(header)} |\n|{'---|' * (1 + 3 * len(rivals) + len(ours))}")
     for threads in arguments.threads:
-        print(compare_trackers(ours, nanotrack, threads, arguments.frames))
+        print(compare_trackers(list(rivals.values()), threads, arguments.frames))
 
     print(
         f"\n| networks alone, OpenVINO, 1 thread | {preset}: ms | NanoTrack: ms | ratio |\n"
         "|---|---|---|---|"
     )
-    exported = export_search(tracker)
+    exported = export_frame(tracker)
     for precision, (capability, name) in PRECISIONS.items():
         if capability in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             own, other = time_networks(core, precision, exported, models, arguments.frames)

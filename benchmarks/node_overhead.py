@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
 import rclpy
@@ -22,15 +21,9 @@ from std_srvs.srv import Trigger
 from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.node.image_conversion import bgr_to_image
 from autrack_ros.node.tracker_node import TrackerNode
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, resident_megabytes
 
 WARM_UP, COUNT = 10, 100
-
-
-def resident_megabytes() -> float:
-    """Resident memory of this process."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
 
 
 def measure(node: TrackerNode, width: int, height: int, watched: bool) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Time per frame and per adaptation of the tracker alone, without ROS.
 
-    python -m benchmarks.tracker_speed [--device cuda] [--threads 2]
+    python -m benchmarks.tracker_speed [--device cuda] [--threads 2] [--runtime torch]
 
 Official networks run with random weights, because their weights are not shipped; the time does not
 depend on them.
@@ -18,7 +18,8 @@ import torch
 from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.tracking import PRESETS, AdaptationSettings, Box, Tracker, load_tracker
 from autrack_ros.tracking.networks import NETWORKS
-from benchmarks.machine import describe_machine
+from autrack_ros.tracking.runtime import RUNTIMES
+from benchmarks.machine import describe_machine, resident_megabytes
 
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 OFFICIAL = ("siamfcpp_tinyconv_vot", "siamfcpp_alexnet_vot", "siamfcpp_shufflenet_x0_5_got10k",
@@ -62,6 +63,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--runtime", default="auto", choices=RUNTIMES)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--official", action="store_true", help="also the official networks")
@@ -70,9 +72,13 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     if arguments.reuse_memory:
         reuse_large_blocks()  # as the node and the command line do
-    print(f"{describe_machine()}; {arguments.threads} threads\n")
+    off = AdaptationSettings(method="none")
+    started, started_cpu = time.perf_counter(), time.process_time()
+    tracker = load_tracker(device=arguments.device, adaptation=off, runtime=arguments.runtime)
+    seconds, processor_seconds = time.perf_counter() - started, time.process_time() - started_cpu
+    print(f"{describe_machine()}; {arguments.threads} threads, {tracker.runtime}")
+    print(f"load_tracker: {seconds:.1f} s, {processor_seconds:.1f} s of a processor\n")
 
-    tracker = load_tracker(device=arguments.device, adaptation=AdaptationSettings(method="none"))
     print(f"| {tracker.preset.name}, update | median ms | processor ms |\n|---|---|---|")
     for width, height in SIZES:
         wall, processor = time_updates(tracker, width, height, arguments.frames)
@@ -80,7 +86,7 @@ def main() -> None:
 
     print("\n| initialize | steps | median ms |\n|---|---|---|")
     for label, settings in (
-        ("no adaptation", AdaptationSettings(method="none")),
+        ("no adaptation", off),
         ("defaults", AdaptationSettings()),
         ("32 steps, 1 crop", AdaptationSettings(steps=32, support_crops=1)),
     ):
@@ -91,10 +97,12 @@ def main() -> None:
         print("\n| official network, 640x480 | median ms | processor ms |\n|---|---|---|")
         for name in OFFICIAL:
             preset = PRESETS[name]
-            off = AdaptationSettings(method="none")
-            tracker = Tracker(NETWORKS[preset.network](), preset, off)
+            network = NETWORKS[preset.network]()
+            tracker = Tracker(network, preset, off, runtime=arguments.runtime)
             wall, processor = time_updates(tracker, 640, 480, arguments.frames // 3)
             print(f"| {name} | {wall:.1f} | {processor:.1f} |")
+
+    print(f"\nresident memory: {resident_megabytes():.0f} MB")
 
 
 if __name__ == "__main__":
