@@ -30,7 +30,7 @@ MOVING = [method for method in METHODS if method != "none"]
 
 
 def problem(name, crops=1, dtype=torch.float32):
-    """Fused network, template, its box, search features, targets and loss settings of a made first frame."""
+    """Fused network, template, its box, search features, targets and loss of a made first frame."""
     settings = PRESET_OF_NETWORK[name].settings
     network = fuse_batch_norm(lively_network(name)).to(dtype)
     z = batch(settings.template_size, 1).to(dtype)

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -25,7 +26,11 @@ from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.presets import Preset, find_preset
 from autrack_ros.tracking.tracker import resolve_device
 from autrack_ros.training.bank import CropBank
-from autrack_ros.training.calibration import cross_validate, reliability_diagram
+from autrack_ros.training.calibration import (
+    CalibrationError,
+    cross_validate,
+    reliability_diagram,
+)
 from autrack_ros.training.config import TrainingConfig, load_config
 from autrack_ros.training.features import FeatureCache, FrozenLayers
 from autrack_ros.training.feed import CachedFeed, Feed, LiveFeed
@@ -89,29 +94,28 @@ def train(
     trainer.run(lambda done, total, note: report("training", done, total, note))
     report("calibration", 0, 1, "")
     metadata = {"configuration": config_path.read_text(encoding="utf-8")}
-    metadata |= calibrate(trainer.averaged, preset, clips, output_dir).to_metadata()
+    calibration = calibrate(trainer.averaged, preset, clips, output_dir)
+    if calibration is not None:
+        metadata |= calibration.to_metadata()
     weights = output_dir / preset.checkpoint
     state = {k: v.cpu().contiguous() for k, v in trainer.averaged.state_dict().items()}
     save_file(state, weights, metadata)
     weights.chmod(0o644)  # safetensors writes for the owner alone; weights are to be shared
-    report("calibration", 1, 1, "")
+    report("calibration", 1, 1, "" if calibration else "none, see validation.json")
     return weights
 
 
 def calibrate(
     network: LiteSiamFCpp, preset: Preset, clips: ValidationSet, output_dir: Path
-) -> Calibration:
+) -> Calibration | None:
     """Track the validation clips with the update, as users do, and fit the score to the overlaps.
 
-    Writes ``validation.json`` and ``reliability.png``.
-
-    Raises:
-        CalibrationError: the tracker is always right or always wrong on the clips.
+    Writes ``validation.json`` and ``reliability.png``. Where no calibration can be fitted, the
+    first says why: a training is worth its weights without one.
     """
     plain = clips.evaluate(network, preset)
     updated = clips.evaluate(network, preset, AdaptationSettings())
-    fitted = cross_validate(updated.samples)
-    summary = {
+    summary: dict[str, Any] = {
         "auc": {
             result.clip.name: {"no_update": round(result.auc, 4), "update": round(other.auc, 4)}
             for result, other in zip(plain.clips, updated.clips, strict=True)
@@ -120,12 +124,19 @@ def calibrate(
             "no_update": {"real": plain.real_auc, "made": plain.made_auc, "all": plain.auc},
             "update": {"real": updated.real_auc, "made": updated.made_auc, "all": updated.auc},
         },
-        "score": {"as_it_is": asdict(fitted.before), "calibrated": asdict(fitted.after)},
-        "calibration": asdict(fitted.calibration),
     }
+    calibration = None
+    try:
+        fitted = cross_validate(updated.samples, folds=min(5, len(updated.clips)))
+    except CalibrationError as error:
+        summary["calibration"] = str(error)
+    else:
+        calibration = fitted.calibration
+        summary["calibration"] = asdict(calibration)
+        summary["score"] = {"as_it_is": asdict(fitted.before), "calibrated": asdict(fitted.after)}
+        reliability_diagram(fitted.probabilities, fitted.outcomes, output_dir / "reliability.png")
     (output_dir / "validation.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
-    reliability_diagram(fitted.probabilities, fitted.outcomes, output_dir / "reliability.png")
-    return fitted.calibration
+    return calibration
 
 
 def show_pairs(config_path: Path, picture: Path) -> None:

@@ -222,7 +222,7 @@ class _Cutter:
                 self.skipped.append(str(path))
                 continue
             self._add_picture(picture, seen, f"{where}: {path}")
-        if len(self._rows) == rows_before:
+        if things and len(self._rows) == rows_before:  # a set may be for validation alone
             raise DataError(
                 f"{where}: none of {len(things)} objects can be used; "
                 f"{len(self.skipped) - skipped_before} pictures could not be decoded, and objects "

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from autrack_ros.tracking.fuse import fuse_batch_norm
 from autrack_ros.tracking.lite import LiteSiamFCpp
+from autrack_ros.tracking.runtime import import_openvino, to_openvino
 from autrack_ros.training.pairs import BATCH, SEARCH_SIZE, TEMPLATE_SIZE, PairBatch, PairMaker
 
 Maps = tuple[Tensor, ...]
@@ -45,16 +46,15 @@ def feature_extractor(frozen: FrozenLayers, size: int) -> Extractor:
     """
     shape = (BATCH, 3, size, size)
     try:
-        import openvino
+        core = import_openvino().Core()
     except ImportError:
         return torch.inference_mode()(frozen)
-    model = openvino.convert_model(frozen, example_input=torch.zeros(shape), input=[shape])
     options = {
         "INFERENCE_NUM_THREADS": 1,
         "INFERENCE_PRECISION_HINT": "f32",
         "ENABLE_CPU_PINNING": False,  # several processes would be pinned to the same core
     }
-    compiled = openvino.compile_model(model, "CPU", options)
+    compiled = core.compile_model(to_openvino(frozen, (torch.zeros(shape),)), "CPU", options)
 
     def with_openvino(crops: Tensor) -> Maps:
         output = compiled(crops.contiguous().numpy())
