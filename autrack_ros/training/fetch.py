@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 
 from autrack_ros.tracking.errors import AutrackError
-from autrack_ros.training.render import render_libraries
+from autrack_ros.training.render import file_name, render_libraries
 from autrack_ros.training.sources import DataError
 
 BACKGROUND_SIZE = 1024  # pixels, longer side at most
@@ -179,8 +179,8 @@ def _make_sprites(unpacked: Path, output: Path, report: Report) -> None:
         smallest = min(min(cv2.imread(str(path)).shape[:2]) for path in frames)
         if smallest < SPRITE_SIZE:
             continue
-        single = output / kind / f"{_file_name(name)}.png"
-        several = output / kind / _file_name(name)
+        single = output / kind / f"{file_name(name)}.png"
+        several = output / kind / file_name(name)
         (output / kind).mkdir(exist_ok=True)
         if len(frames) == 1:
             shutil.copy(frames[0], single)
@@ -219,7 +219,7 @@ def _write_backgrounds(prefix: str, photos: Iterable[Path], output: Path, side: 
         scale = BACKGROUND_SIZE / max(photo.shape[:2])
         if scale < 1:
             photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        name = f"{prefix}_{_file_name(path.stem)}.jpg"
+        name = f"{prefix}_{file_name(path.stem)}.jpg"
         cv2.imwrite(str(output / name), photo, [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 
@@ -232,10 +232,6 @@ def _existing(path: Path) -> Path:
 def _without_frame(stem: str) -> str:
     """The name of an animation: "archon-0" and "shuttle=2" without their frame."""
     return re.sub(r"[-=~+ ]\d$|[-=~+]\d+$", "", stem)
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def main() -> None:

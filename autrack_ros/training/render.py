@@ -130,8 +130,8 @@ def read_catalogue(library: Path, folder: Path) -> list[Model]:
         rotation = properties.get(f"modelRotation#{number}", "1 0 0 0 1 0 0 0 1")
         models.append(
             Model(
-                name=_file_name(f"{library.stem} {obj.stem}"),
-                kind=_file_name(properties.get(f"name#{number}", obj.stem)),
+                name=file_name(f"{library.stem} {obj.stem}"),
+                kind=file_name(properties.get(f"name#{number}", obj.stem)),
                 creator=properties.get(f"creator#{number}", library.stem),
                 library=library.name,
                 obj=obj,
@@ -326,7 +326,8 @@ def _render_model(model: Model, output: Path, count: int) -> str:
     return "rendered"
 
 
-def _file_name(text: str) -> str:
+def file_name(text: str) -> str:
+    """A text in small letters, digits and underscores."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
