@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.lite import LiteSiamFCpp
@@ -16,6 +20,7 @@ from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.training import train
 from autrack_ros.training.bank import CropBank
 from autrack_ros.training.config import OptimizationSettings, load_config
+from autrack_ros.training.curve import draw_learning_curve
 from autrack_ros.training.features import FeatureCache, FrozenLayers
 from autrack_ros.training.feed import CachedFeed, Feed, LiveFeed
 from autrack_ros.training.pairs import BATCH, PairMaker, PairSettings
@@ -215,6 +220,46 @@ def test_training_lowers_the_loss_and_learns_to_find_the_object(cache, network, 
     assert int(rows[-1]["iteration"]) == trainer.iterations == 48
     assert float(rows[-1]["loss"]) < 0.7 * float(rows[0]["loss"])
     assert cv2.imread(str(tmp_path / "learning_curve.png")) is not None
+
+
+def drawn_curves(rows: list[dict], path: Path) -> list[dict[str, list]]:
+    """Words and points of the curves of the left and of the right panel."""
+    with patch.object(Figure, "savefig", autospec=True, side_effect=Figure.savefig) as save:
+        draw_learning_curve(rows, path)
+    return [
+        {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+        for axes in save.call_args.args[0].axes
+    ]
+
+
+def test_the_learning_curve_shows_losses_on_the_left_and_overlaps_on_the_right(tmp_path):
+    validation = {"validation_loss": "0.9", "validation_iou": "0.7", "validation_auc": "0.6"}
+    rows = [
+        {"pairs": 3200, "loss": "2.5", **dict.fromkeys(validation, "")},
+        {"pairs": 6400, "loss": "1.5", **validation},
+    ]
+    losses, overlaps = drawn_curves(rows, tmp_path / "curve.png")
+    assert losses == {
+        "training pairs": [[3.2, 2.5], [6.4, 1.5]],
+        "validation pairs, averaged weights": [[6.4, 0.9]],
+    }
+    assert overlaps == {
+        "mean IoU, validation pairs": [[6.4, 0.7]],
+        "success AUC, validation clips": [[6.4, 0.6]],
+    }
+    assert cv2.imread(str(tmp_path / "curve.png")).shape == (420, 1000, 3)
+
+
+def test_a_log_without_tracked_clips_or_validation_gives_a_learning_curve_too(tmp_path):
+    older = {"pairs": "3200", "loss": "2.5", "validation_loss": "", "validation_iou": ""}
+    losses, overlaps = drawn_curves([older], tmp_path / "curve.png")
+    assert losses == {"training pairs": [[3.2, 2.5]]}
+    assert overlaps == {}
+
+
+def test_training_loads_matplotlib_only_to_draw():
+    code = "import sys, autrack_ros.training; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
 
 
 @pytest.mark.parametrize("frozen_layers", [12, 9, 0])

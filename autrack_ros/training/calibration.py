@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from autrack_ros.tracking.calibration import Calibration, logit
 from autrack_ros.tracking.errors import AutrackError
+from autrack_ros.training.figures import BLUE, VERMILION, dress, new_figure
 
 RIGHT_OVERLAP = 0.5
 BINS = 10
@@ -183,10 +183,6 @@ def expected_calibration_error(probabilities: np.ndarray, outcomes: np.ndarray) 
     return float(np.nansum(np.abs(predicted - observed) * counts) / counts.sum())
 
 
-SIDE, MARGIN, BARS = 360, 60, 90
-GREY, BLACK, BLUE, RED = (225, 225, 225), (40, 40, 40), (200, 120, 30), (40, 60, 210)
-
-
 def reliability_diagram(
     probabilities: np.ndarray, outcomes: np.ndarray, path: Path, title: str = ""
 ) -> None:
@@ -199,35 +195,26 @@ def reliability_diagram(
         title: words above it.
     """
     predicted, observed, counts = reliability(probabilities, outcomes)
-    bottom = MARGIN + SIDE
-    image = np.full((bottom + BARS + MARGIN + 20, SIDE + 2 * MARGIN, 3), 255, np.uint8)
-
-    def place(x: float, y: float) -> tuple[int, int]:
-        return round(MARGIN + x * SIDE), round(bottom - y * SIDE)
-
-    for tick in np.linspace(0, 1, 6):
-        cv2.line(image, place(0, tick), place(1, tick), GREY, 1)
-        cv2.line(image, place(tick, 0), place(tick, 1), GREY, 1)
-        _text(image, f"{tick:.1f}", (MARGIN - 34, place(0, tick)[1] + 5))
-        _text(image, f"{tick:.1f}", (place(tick, 0)[0] - 11, bottom + BARS + 32))
-    cv2.line(image, place(0, 0), place(1, 1), (150, 150, 150), 1, cv2.LINE_AA)
-    line = [place(x, y) for x, y, n in zip(predicted, observed, counts, strict=True) if n]
-    cv2.polylines(image, [np.array(line, np.int32).reshape(-1, 1, 2)], False, RED, 2, cv2.LINE_AA)
-    for point in line:
-        cv2.circle(image, point, 4, RED, -1, cv2.LINE_AA)
-    base = bottom + BARS + 10
-    for index, count in enumerate(counts):
-        left, right = place(index / BINS, 0)[0] + 3, place((index + 1) / BINS, 0)[0] - 3
-        top = base - round(count / counts.max() * (BARS - 30))
-        cv2.rectangle(image, (left, top), (right, base), BLUE, -1)
-        _text(image, str(count), (left, top - 4), 0.38)
-    _text(image, title or "observed share of overlap > 0.5", (MARGIN, 26))
-    _text(image, "predicted probability, frames", (MARGIN + 60, len(image) - 16))
-    cv2.imwrite(str(path), image)
-
-
-def _text(image: np.ndarray, text: str, place: tuple[int, int], size: float = 0.5) -> None:
-    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, BLACK, 1, cv2.LINE_AA)
+    drawn = counts > 0
+    figure = new_figure(560, 620)
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (4, 1)})
+    upper.plot((0, 1), (0, 1), color="0.5", linestyle="--", label="perfect calibration")
+    upper.plot(predicted[drawn], observed[drawn], color=VERMILION, marker="o", label="observed")
+    upper.set_ylabel(f"observed share of overlap > {RIGHT_OVERLAP}")
+    upper.set_ylim(-0.02, 1.02)
+    upper.legend(loc="upper left")
+    upper.set_title(title)
+    bars = lower.bar((np.arange(BINS) + 0.5) / BINS, counts, 0.9 / BINS, color=BLUE)
+    lower.bar_label(bars, fontsize="small")
+    lower.margins(y=0.2)
+    lower.set_ylabel("frames")
+    lower.set_xlabel("predicted probability")
+    lower.set_xlim(-0.02, 1.02)
+    lower.set_xticks(np.linspace(0, 1, 6))
+    for axes in (upper, lower):
+        dress(axes)
+    figure.align_ylabels()
+    figure.savefig(path)
 
 
 def _logits(scores: np.ndarray) -> np.ndarray:
