@@ -135,7 +135,9 @@ class Tracker:
         padding = mean_color(image)
         geometry = self._template_geometry(box)
         template = to_tensor(crop(image, geometry, padding), self.device)
-        corners = torch.tensor([geometry.to_crop(box).corners], device=self.device)
+        corners = torch.tensor(
+            [geometry.to_crop(box).corners], dtype=torch.float32, device=self.device
+        )
         adapted, report = self._adapt(image, box, template, corners, padding, should_cancel)
         with torch.inference_mode():
             features = self.network.template(adapted, corners)
@@ -265,7 +267,9 @@ class Tracker:
     def _targets(self, boxes: list[Box]) -> Targets:
         """Labels of search regions with the target at these boxes (of the crop)."""
         size = self.settings.search_size
-        corners = torch.tensor([box.corners for box in boxes], device=self.device)
+        corners = torch.tensor(
+            [box.corners for box in boxes], dtype=torch.float32, device=self.device
+        )
         points = response_grid(*self._response_shape, size, self.network.stride, self.device)
         return make_targets(corners, points)
 
