@@ -113,6 +113,11 @@ def test_the_same_input_gives_the_same_result(tracker):
     assert results[0].box == results[1].box
 
 
+def test_a_box_of_numpy_numbers_is_a_box(default_tracker):
+    default_tracker.initialize(scene(TARGET), Box(*np.array(TARGET, np.float64)))
+    assert iou(default_tracker.update(scene(TARGET)).box, TARGET) > 0.5
+
+
 def test_update_before_initialize_says_so(tracker):
     with pytest.raises(RuntimeError, match="initialize"):
         tracker.update(scene(TARGET))

@@ -41,7 +41,7 @@ class AdaptationSettings:
 
     method: str = "bim"  # bim, fgsm (one step), pgd (random start), momentum, l2, none
     steps: int = 16  # N, 0..1000
-    step_size: float = 0.5  # alpha, grey levels a step (l2: root mean square over the pixels)
+    step_size: float = 0.25  # alpha, grey levels a step (l2: root mean square over the pixels)
     epsilon: float = 8.0  # largest change of a pixel, grey levels
     loss: str = "training"  # training: the network's own; mtp: as the published code
     support_crops: int = 6  # crops of the first frame the loss is taken on; the first is centred
