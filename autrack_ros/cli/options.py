@@ -72,7 +72,7 @@ class TrackerOptions:
     ] = 16
     adapt_step_size: Annotated[
         float, typer.Option(help="Grey levels a step.", rich_help_panel=_ADAPTATION)
-    ] = 0.5
+    ] = 0.25
     adapt_epsilon: Annotated[
         float,
         typer.Option(help="Largest change of a pixel, grey levels.", rich_help_panel=_ADAPTATION),
