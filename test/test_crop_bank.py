@@ -241,8 +241,17 @@ def test_what_is_held_out_never_enters(clip):
     bank = CropBank.build([clip], held_out=lambda name, thing: (name, thing.clip) == ("clip", None))
     assert bank.label_names == ["car"]
     assert len(bank) == 3
-    with pytest.raises(DataError, match="clip: none of 0 objects can be used"):
+    with pytest.raises(DataError, match=r"\['clip'\]: every object is held out for validation"):
         CropBank.build([clip], held_out=lambda name, thing: True)
+
+
+def test_a_set_may_be_for_validation_alone(clip):
+    others = Things("others", clip.things)
+    bank = CropBank.build([others, clip], held_out=lambda name, thing: name == "others")
+    assert bank.source_names == ["others", "clip"]
+    assert set(bank.source.tolist()) == {1}
+    with pytest.raises(DataError, match="empty: none of 0 objects can be used"):
+        CropBank.build([Things("empty", []), clip])
 
 
 def test_a_broken_and_a_missing_picture_are_skipped_and_listed(clip):

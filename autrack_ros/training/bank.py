@@ -121,8 +121,8 @@ class CropBank:
             held_out: by source name and object; what it holds out never enters the bank.
 
         Raises:
-            DataError: a source has no usable object, a folder no usable background, a box lies
-                outside its picture, or a cut-out has no transparency.
+            DataError: a source has no usable object, all objects are held out, a folder has no
+                usable background, a box lies outside its picture, or a cut-out has no transparency.
         """
         names = [source.name for source in sources]
         if len(set(names)) < len(names):
@@ -130,6 +130,8 @@ class CropBank:
         cutter = _Cutter(sum(len(thing.views) for source in sources for thing in source.objects()))
         for source in sources:
             cutter.add(source, held_out)
+        if cutter.is_empty:
+            raise DataError(f"training sets {names}: every object is held out for validation")
         squares = [s for folder in background_folders for s in cutter.backgrounds(folder)]
         backgrounds = torch.empty((len(squares), CROP_SIZE, CROP_SIZE, 3), dtype=torch.uint8)
         for row, square in zip(backgrounds.numpy(), squares, strict=True):
@@ -207,11 +209,20 @@ class _Cutter:
         self._rows: list[dict[str, Any]] = []
         self._objects = self._sources = self._pictures = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was cut."""
+        return not self._rows
+
     def add(self, source: Source, held_out: HeldOut) -> None:
         """Cut all objects of a source, picture by picture."""
         where = f"training set {source.name}"
         views: dict[Path, list[tuple[int, int, TrainingObject]]] = defaultdict(list)
-        things = [thing for thing in source.objects() if not held_out(source.name, thing)]
+        objects = list(source.objects())
+        things = [thing for thing in objects if not held_out(source.name, thing)]
+        if objects and not things:  # a set may be for validation alone
+            self._sources += 1
+            return
         for number, thing in enumerate(things, self._objects):
             for time, view in enumerate(thing.views):
                 views[view.picture].append((number, time, thing))
@@ -222,7 +233,7 @@ class _Cutter:
                 self.skipped.append(str(path))
                 continue
             self._add_picture(picture, seen, f"{where}: {path}")
-        if things and len(self._rows) == rows_before:  # a set may be for validation alone
+        if len(self._rows) == rows_before:
             raise DataError(
                 f"{where}: none of {len(things)} objects can be used; "
                 f"{len(self.skipped) - skipped_before} pictures could not be decoded, and objects "
