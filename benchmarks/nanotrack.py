@@ -222,6 +222,20 @@ def count_parameters(models: Sequence[openvino.Model]) -> int:
     )
 
 
+def infer_request(
+    core: openvino.Core, model: openvino.Model, precision: str
+) -> openvino.InferRequest:
+    """A network made ready for one thread."""
+    settings = {
+        "INFERENCE_NUM_THREADS": 1,
+        "ENABLE_CPU_PINNING": False,  # the core that it chooses may have other work
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+    }
+    return core.compile_model(model, "CPU", settings).create_infer_request()
+
+
 def time_networks(
     core: openvino.Core,
     precision: str,
@@ -230,16 +244,8 @@ def time_networks(
     frames: int,
 ) -> list[float]:
     """Median milliseconds a frame of our network and of NanoTrack's two, on one thread."""
-    settings = {
-        "INFERENCE_NUM_THREADS": 1,
-        "ENABLE_CPU_PINNING": False,  # the core that it chooses may have other work
-        "NUM_STREAMS": 1,
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": precision,
-    }
     network, backbone, neckhead = (
-        core.compile_model(model, "CPU", settings).create_infer_request()
-        for model in (ours[0], *nanotrack)
+        infer_request(core, model, precision) for model in (ours[0], *nanotrack)
     )
     random = np.random.default_rng(0)
     search, template = (
