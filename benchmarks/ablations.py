@@ -243,6 +243,27 @@ def say(text: str) -> None:
     print(f"{time.strftime('%X')} {text}", file=sys.stderr, flush=True)
 
 
+def figures_of(variant: Variant, output_dir: Path) -> Path:
+    """The file of what was measured of a variant."""
+    return output_dir / variant.folder / f"search{variant.search_size}.json"
+
+
+def train_and_measure(
+    variants: Sequence[Variant], config: TrainingConfig, preset: Preset, output_dir: Path
+) -> None:
+    """Write the figures of variants."""
+    sources = read_sources(config)
+    clips = validation_set(config, sources)
+    network = make_network(preset)
+    load_imagenet_backbone(network)
+    # Every variant has the same frozen backbone, so that all learn from the same features.
+    feed = make_feed(config, PairMaker(load_crops(config, sources), config.pairs), network)
+    for variant in variants:
+        trainer = trained(variant, output_dir, feed, config)
+        result = measure(trainer, clips, preset_of(variant, preset))
+        figures_of(variant, output_dir).write_text(json.dumps(result), encoding="utf-8")
+
+
 def run(config_path: Path, names: Sequence[str], output_dir: Path, frames: int) -> dict[str, Any]:
     """Train, track and time variants.
 
@@ -252,25 +273,15 @@ def run(config_path: Path, names: Sequence[str], output_dir: Path, frames: int) 
     config = load_config(config_path)
     preset = find_preset(config.preset)
     variants = {name: VARIANTS[name] for name in names}
-    sources = read_sources(config)
-    clips = validation_set(config, sources)
-    network = make_network(preset)
-    load_imagenet_backbone(network)
-    # Every variant has the same frozen backbone, so that all learn from the same features.
-    feed = make_feed(config, PairMaker(load_crops(config, sources), config.pairs), network)
-    results = {}
-    for name, variant in variants.items():
-        path = output_dir / variant.folder / f"search{variant.search_size}.json"
-        if not path.is_file():
-            result = measure(
-                trained(variant, output_dir, feed, config), clips, preset_of(variant, preset)
-            )
-            path.write_text(json.dumps(result), encoding="utf-8")
-        results[name] = json.loads(path.read_text(encoding="utf-8"))
-        say(f"{name}: done")
-    for name, milliseconds in time_variants(variants, preset, frames).items():
-        results[name]["ms"] = milliseconds
-    return results
+    missing = [one for one in variants.values() if not figures_of(one, output_dir).is_file()]
+    if missing:
+        train_and_measure(missing, config, preset, output_dir)
+    milliseconds = time_variants(variants, preset, frames)
+    return {
+        name: json.loads(figures_of(variant, output_dir).read_text(encoding="utf-8"))
+        | {"ms": milliseconds[name]}
+        for name, variant in variants.items()
+    }
 
 
 def main() -> None:
