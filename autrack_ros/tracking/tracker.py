@@ -135,9 +135,7 @@ class Tracker:
         padding = mean_color(image)
         geometry = self._template_geometry(box)
         template = to_tensor(crop(image, geometry, padding), self.device)
-        corners = torch.tensor(
-            [geometry.to_crop(box).corners], dtype=torch.float32, device=self.device
-        )
+        corners = self._corners([geometry.to_crop(box)])
         adapted, report = self._adapt(image, box, template, corners, padding, should_cancel)
         with torch.inference_mode():
             features = self.network.template(adapted, corners)
@@ -267,11 +265,13 @@ class Tracker:
     def _targets(self, boxes: list[Box]) -> Targets:
         """Labels of search regions with the target at these boxes (of the crop)."""
         size = self.settings.search_size
-        corners = torch.tensor(
-            [box.corners for box in boxes], dtype=torch.float32, device=self.device
-        )
         points = response_grid(*self._response_shape, size, self.network.stride, self.device)
-        return make_targets(corners, points)
+        return make_targets(self._corners(boxes), points)
+
+    def _corners(self, boxes: list[Box]) -> torch.Tensor:
+        """Inclusive corners of boxes, (B, 4) float32 whatever kind of number the boxes hold."""
+        corners = [box.corners for box in boxes]
+        return torch.tensor(corners, dtype=torch.float32, device=self.device)
 
     def _template_geometry(self, box: Box) -> CropGeometry:
         settings = self.settings

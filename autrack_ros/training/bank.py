@@ -220,9 +220,6 @@ class _Cutter:
         views: dict[Path, list[tuple[int, int, TrainingObject]]] = defaultdict(list)
         objects = list(source.objects())
         things = [thing for thing in objects if not held_out(source.name, thing)]
-        if objects and not things:  # a set may be for validation alone
-            self._sources += 1
-            return
         for number, thing in enumerate(things, self._objects):
             for time, view in enumerate(thing.views):
                 views[view.picture].append((number, time, thing))
@@ -233,7 +230,8 @@ class _Cutter:
                 self.skipped.append(str(path))
                 continue
             self._add_picture(picture, seen, f"{where}: {path}")
-        if len(self._rows) == rows_before:
+        for_validation_alone = bool(objects) and not things
+        if len(self._rows) == rows_before and not for_validation_alone:
             raise DataError(
                 f"{where}: none of {len(things)} objects can be used; "
                 f"{len(self.skipped) - skipped_before} pictures could not be decoded, and objects "
