@@ -177,7 +177,7 @@ def trainer_in(
     return Trainer(fresh, feed, LossSettings(), settings, folder)
 
 
-@pytest.mark.parametrize("layers", [6, 12])
+@pytest.mark.parametrize("layers", [6, 9, 12])
 def test_cached_features_are_those_of_the_frozen_layers(maker, network, tmp_path, layers):
     cache = cache_in(tmp_path, maker, network, layers)
     cache.fill(workers=1)
