@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autrack_ros.tracking import Box
 
 INTERRUPTED_STATUS = 130
+TRAIL_FRAMES = 60  # of the video: about two seconds
 
 
 class TrackCommand(TyperCommand):
@@ -120,7 +121,7 @@ def track(
                 else:
                     update_seconds.append(frame.seconds)
                 if sink is not None:
-                    sink.write(annotated(frame))
+                    sink.write(annotated(frame, boxes[-TRAIL_FRAMES:]))
                 progress.update(
                     task, advance=1, description="tracking", note=f"score {frame.score:.2f}"
                 )
@@ -154,11 +155,16 @@ def track(
         raise typer.Exit(INTERRUPTED_STATUS)
 
 
-def annotated(frame: TrackedFrame) -> np.ndarray:
-    """The frame with box, score and response map; small frames are enlarged."""
+def annotated(frame: TrackedFrame, trail: list[Box]) -> np.ndarray:
+    """The frame with box, score, trail and response map; small frames are enlarged.
+
+    Args:
+        frame: with its result.
+        trail: the last boxes, oldest first.
+    """
     import cv2
 
-    from autrack_ros.drawing import draw_heatmap, draw_overlay
+    from autrack_ros.drawing import DrawnTarget, draw_heatmap, draw_overlay
     from autrack_ros.evaluation.video import upscale_factor
     from autrack_ros.tracking import Box
 
@@ -168,10 +174,16 @@ def annotated(frame: TrackedFrame) -> np.ndarray:
     inset = None
     if result is not None:
         inset = draw_heatmap(
-            result.search, result.response, result.response_to_image, result.search_to_image
+            result.search,
+            result.response,
+            result.response_to_image,
+            result.search_to_image,
+            result.box,
         )
     box = Box(*(factor * value for value in frame.box))
-    return draw_overlay(canvas, box, score=frame.score, inset=inset)
+    centers = [(factor * x, factor * y) for x, y in (past.center for past in trail)]
+    target = DrawnTarget(box, score=frame.score, trail=centers)
+    return draw_overlay(canvas, [target], inset=inset)
 
 
 def speed(update_seconds: list[float]) -> dict[str, float | None]:

@@ -13,7 +13,7 @@ from rosbags.typesys.store import Typestore
 
 from autrack_ros.demo.bag import read_topic, stamp_ns
 from autrack_ros.demo.report import DemoError, FrameTrack, Run, Summary, overlaps, summary_lines
-from autrack_ros.drawing import draw_overlay
+from autrack_ros.drawing import DrawnTarget, draw_overlay
 from autrack_ros.evaluation.video import VideoFile
 from autrack_ros.node.image_conversion import image_to_bgr
 from autrack_ros.tracking.boxes import Box
@@ -84,15 +84,12 @@ def draw_tile(shown: Shown, width: int, height: int, *, with_heatmap: bool) -> n
     if shown.truth is not None:
         _draw_dotted(picture, _scaled(shown.truth, scale))
     if shown.track is None:
-        picture = draw_overlay(picture, None, label="not processed", state="idle")
+        _text(picture, "not processed", (8, 20))
     else:
-        picture = draw_overlay(
-            picture,
-            _scaled(shown.track.box, scale),
-            score=shown.track.score,
-            state=shown.track.state,
-            inset=shown.heatmap if with_heatmap else None,
-        )
+        track = shown.track
+        target = DrawnTarget(_scaled(track.box, scale), score=track.score, state=track.state)
+        inset = shown.heatmap if with_heatmap else None
+        picture = draw_overlay(picture, [target], inset=inset)
     canvas = np.full((height, width, 3), _BACKGROUND, np.uint8)
     top, left = (height - size[1]) // 2, (width - size[0]) // 2
     canvas[top : top + size[1], left : left + size[0]] = picture
@@ -109,8 +106,9 @@ def draw_video_frame(
     canvas[:, :left] = draw_tile(shown, left, height, with_heatmap=False)
     side = _SIDE_PX - 20
     if shown.heatmap is not None:
-        heatmap = cv2.resize(shown.heatmap, (side, side), interpolation=cv2.INTER_AREA)
-        canvas[30 : 30 + side, left + 10 : left + 10 + side] = heatmap
+        heat_height = round(side * shown.heatmap.shape[0] / shown.heatmap.shape[1])
+        heatmap = cv2.resize(shown.heatmap, (side, heat_height), interpolation=cv2.INTER_AREA)
+        canvas[30 : 30 + heat_height, left + 10 : left + 10 + side] = heatmap
     _text(canvas, "response map over the search region", (left + 10, 20))
     top = 30 + side + 10
     if template is not None:

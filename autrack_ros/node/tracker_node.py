@@ -23,7 +23,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from autrack_ros.drawing import draw_heatmap, draw_overlay, draw_template
+from autrack_ros.drawing import DrawnTarget, draw_heatmap, draw_overlay, draw_template
 from autrack_ros.msg import AdaptationReport as AdaptationReportMessage
 from autrack_ros.msg import InitBox, Track
 from autrack_ros.node import qos
@@ -335,9 +335,8 @@ class TrackerNode(Node):
             self._heatmap.publish(bgr_to_image(heat, header))
         if _watched(self._overlay):
             shown = None if box is None else score
-            picture = draw_overlay(
-                image, box, label=target.id, score=shown, state=STATE_NAMES[state]
-            )
+            drawn = [] if box is None else [DrawnTarget(box, target.id, shown, STATE_NAMES[state])]
+            picture = draw_overlay(image, drawn)
             self._overlay.publish(bgr_to_image(picture, header))
 
     def _publish_track(
