@@ -16,7 +16,8 @@ from autrack_ros.drawing import (
     draw_overlay,
     draw_template,
 )
-from autrack_ros.drawing.style import STYLES
+from autrack_ros.drawing.style import STYLES, Sizes
+from autrack_ros.drawing.text import shortened
 from autrack_ros.tracking.boxes import Box
 
 SIZES = [(120, 160), (480, 640), (1080, 1920), (2160, 3840)]
@@ -183,6 +184,13 @@ def test_long_names_are_shortened_and_keep_the_score() -> None:
     assert columns[-1] - columns[0] < 0.6 * 640
     assert changed(long, label("n" * 500, 0.99)).any()
     assert not changed(long, label("n" * 400, 0.25)).any()
+
+
+def test_what_is_cut_from_a_name_is_told_by_two_dots() -> None:
+    sizes = Sizes(1, 0.5, 1)
+    assert shortened("pedestrian", 1000, sizes) == "pedestrian"
+    assert shortened("pedestrian", 60, sizes) in ("ped..", "pede..", "pedes..")
+    assert shortened("pedestrian", -5, sizes) == ""
 
 
 def test_letters_outside_ascii_are_replaced() -> None:

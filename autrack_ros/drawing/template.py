@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from autrack_ros.drawing.style import DARK, Sizes
-from autrack_ros.drawing.text import draw_text, shortened, text_size
+from autrack_ros.drawing.text import draw_text, text_size
 
 
 def draw_template(
@@ -46,6 +46,5 @@ def _titled(panel: np.ndarray, text: str, side: int) -> np.ndarray:
     text_height = text_size(text, sizes)[1]
     margin = max(4, text_height // 2)
     title = np.full((text_height + 2 * margin, side, 3), DARK, np.uint8)
-    text = shortened(text, side - 2 * margin, sizes)
     draw_text(title, text, margin, margin + text_height, sizes)
     return np.vstack([title, picture])
