@@ -1,0 +1,44 @@
+"""A node inside the test's process, in a domain of its own: helper of node tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from ros_process import environment
+
+
+class RosNode:
+    """A node with its executor."""
+
+    def __init__(self, node: Node, executor: SingleThreadedExecutor) -> None:
+        self.node, self.executor = node, executor
+
+    def spin_once(self) -> None:
+        self.executor.spin_once(timeout_sec=0.05)
+
+
+@contextmanager
+def ros_node(name: str, namespace: str = "") -> Iterator[RosNode]:
+    """Yield a running node; processes started meanwhile are in its domain."""
+    domain = 1 + (os.getpid() + 25) % 99
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in environment(domain).items():
+            patch.setenv(variable, value)
+        context = Context()
+        rclpy.init(context=context, domain_id=domain)
+        node = Node(name, namespace=namespace, context=context)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
+        try:
+            yield RosNode(node, executor)
+        finally:
+            executor.shutdown()
+            node.destroy_node()
+            rclpy.try_shutdown(context=context)

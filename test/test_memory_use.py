@@ -1,0 +1,37 @@
+"""Memory of the process and of the GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autrack_ros.node import memory_use
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+
+
+def test_memory_of_the_process_grows_with_what_it_takes():
+    before = memory_use.process_memory_mb()
+    taken = np.ones(50_000_000, dtype=np.uint8)
+    assert memory_use.process_memory_mb() - before == pytest.approx(taken.nbytes / 1e6, rel=0.2)
+
+
+def test_memory_is_unknown_where_the_system_does_not_tell(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory_use, "_STATM", tmp_path / "statm")
+    assert memory_use.process_memory_mb() is None
+
+
+def test_a_cpu_has_no_gpu_memory_and_cuda_is_not_started():
+    assert memory_use.gpu_memory_mb(torch.device("cpu")) is None
+    assert not torch.cuda.is_initialized()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_memory_of_the_gpu_grows_with_what_torch_takes():
+    device = torch.device("cuda")
+    before = memory_use.gpu_memory_mb(device)
+    taken = torch.ones(50_000_000, dtype=torch.uint8, device=device)
+    assert memory_use.gpu_memory_mb(device) - before >= taken.nbytes / 1e6
