@@ -1,4 +1,4 @@
-"""sensor_msgs/Image to and from arrays, without cv_bridge (which breaks with NumPy 2).
+"""Image messages to and from arrays, without cv_bridge (which breaks with NumPy 2).
 
 Same encodings and same pixels as cv_bridge, but rows may be padded (``step``), nothing is copied
 that can be viewed, and a damaged message gives an error that names its field.
@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from autrack_ros.node.compressed_size import JPEG_END, JPEG_SCAN, JPEG_START, compressed_size
 from autrack_ros.tracking.errors import InvalidImageError
 
 
@@ -56,6 +57,12 @@ _ENCODINGS = {
 
 ACCEPTED_ENCODINGS = tuple(_ENCODINGS)
 
+#: A few hundred bytes can declare an image of gigabytes; the largest cameras have 151 megapixels.
+MAX_COMPRESSED_PIXELS = 200_000_000
+
+_DEPTH_ENCODINGS = ("16UC1", "32FC1")
+_MAX_FORMAT_CHARACTERS = 80  # of a format shown in an error
+
 
 def image_to_bgr(message: Image) -> np.ndarray:
     """Read an image message as HxWx3 uint8 BGR, C-contiguous.
@@ -73,11 +80,38 @@ def image_to_bgr(message: Image) -> np.ndarray:
         raise InvalidImageError(f"encoding '{message.encoding}': accepted are {accepted}")
     _check_layout(message, encoding)
     pixels = _pixels(message, encoding)
-    if encoding.to_bgr is not None:
-        pixels = cv2.cvtColor(pixels, encoding.to_bgr)
-    if encoding.dtype is _U16:
-        pixels = cv2.convertScaleAbs(pixels, alpha=255 / 65535)
-    return np.ascontiguousarray(pixels)
+    return _to_bgr(pixels, encoding.to_bgr)
+
+
+def compressed_to_bgr(message: CompressedImage) -> np.ndarray:
+    """Decode a JPEG or PNG message as HxWx3 uint8 BGR, C-contiguous.
+
+    The data decide what they are. Of the format as compressed_image_transport writes it ("rgb8;
+    jpeg compressed bgr8") two things are needed: "compressed rgb" says that red and blue are
+    swapped in the data, and a grey picture of a bayer_* encoding is a mosaic. Anything else is read
+    as ordinary JPEG and PNG files are. 16-bit grey levels are scaled by 255/65535, as those of
+    mono16; an orientation noted in the file is not applied, and alpha is dropped.
+
+    A JPEG damaged in its middle gives a picture with damage: nothing tells.
+
+    Raises:
+        InvalidImageError: depth images, other codecs, damaged data, or more than
+            ``MAX_COMPRESSED_PIXELS``; names the format and the number of bytes.
+    """
+    data = bytes(memoryview(message.data))
+    original = message.format.partition(";")[0].strip()
+    if "compressedDepth" in message.format or original in _DEPTH_ENCODINGS:
+        raise _refused(message, "a depth image; colour or grey images are accepted")
+    pixels = _decode(message, data)
+    if pixels.ndim == 2:
+        encoding = _ENCODINGS.get(original)
+        if encoding is None or encoding.channels > 1:
+            encoding = _ENCODINGS["mono8"]
+        return _to_bgr(pixels, encoding.to_bgr)
+    swapped = "compressed rgb" in message.format
+    if pixels.shape[2] == 4:
+        return _to_bgr(pixels, cv2.COLOR_RGBA2BGR if swapped else cv2.COLOR_BGRA2BGR)
+    return _to_bgr(pixels, cv2.COLOR_RGB2BGR if swapped else None)
 
 
 def bgr_to_image(bgr: np.ndarray, header: Header) -> Image:
@@ -119,6 +153,41 @@ def _pixels(message: Image, encoding: _Encoding) -> np.ndarray:
     if encoding.channels == 1:
         return pixels
     return pixels.reshape(message.height, message.width, encoding.channels)
+
+
+def _decode(message: CompressedImage, data: bytes) -> np.ndarray:
+    """Decode to HxW, HxWx3 or HxWx4, uint8 or uint16, with the channels as they were encoded."""
+    size = compressed_size(data)
+    if size is None:
+        raise _refused(message, "not the data of a JPEG or PNG image, which are accepted")
+    if size[0] * size[1] > MAX_COMPRESSED_PIXELS:
+        limit = f"at most {MAX_COMPRESSED_PIXELS} pixels are accepted"
+        raise _refused(message, f"declares {size[0]}x{size[1]} pixels; {limit}")
+    # Older releases of OpenCV fill the rest of a JPEG that was cut off with grey and do not tell.
+    # Neither marker can occur inside the compressed pixels.
+    if data.startswith(JPEG_START) and data.find(JPEG_END, data.rfind(JPEG_SCAN)) < 0:
+        raise _refused(message, "JPEG data that are cut off")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise _refused(message, f"OpenCV cannot decode it: {error.err}") from error
+    if pixels is None:
+        raise _refused(message, "the data are damaged")
+    return pixels
+
+
+def _refused(message: CompressedImage, reason: str) -> InvalidImageError:
+    shown = message.format[:_MAX_FORMAT_CHARACTERS]
+    return InvalidImageError(f"format '{shown}', {len(message.data)} bytes: {reason}")
+
+
+def _to_bgr(pixels: np.ndarray, code: int | None) -> np.ndarray:
+    """Convert with a cv2.cvtColor code, or None, and scale 16 bits to 8."""
+    if code is not None:
+        pixels = cv2.cvtColor(pixels, code)
+    if pixels.dtype == _U16:
+        pixels = cv2.convertScaleAbs(pixels, alpha=255 / 65535)
+    return np.ascontiguousarray(pixels)
 
 
 def _to_image(values: np.ndarray, header: Header, encoding: str) -> Image:
