@@ -125,7 +125,7 @@ def test_an_uncalibrated_camera_has_no_directions() -> None:
     ("model", "d"), [("plumb_bob", PLUMB_BOB), ("equidistant", [-0.2, 0.0, 0.0, 0.0])]
 )
 def test_outside_the_lens_there_is_no_direction(model: str, d: list[float]) -> None:
-    """Both models have a largest radius, 410 and 361 pixels; what is farther out is no picture."""
+    """Both models have a largest radius, about 420 and 361 pixels: no picture lies beyond it."""
     info = camera(model, d)
     radius = np.arange(0.0, 3000.0, 20.0)
     points = np.column_stack([K[0, 2] + 0.5 + radius, np.full(len(radius), K[1, 2] + 0.5)])
