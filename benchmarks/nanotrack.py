@@ -206,9 +206,10 @@ def export_frame(tracker: Tracker) -> tuple[openvino.Model, list[np.ndarray]]:
 
     clip = Clip()
     tracker.initialize(clip.frame(0), Box(*clip.box(0)))
-    size = tracker.settings.search_size
-    inputs = (torch.rand(1, 3, size, size) * 255, *tracker._require_target().features)
-    model = to_openvino(FrameNetwork(tracker.network), inputs)
+    engine = tracker.engine
+    size = engine.settings.search_size
+    inputs = (torch.rand(1, 3, size, size) * 255, *tracker.target.features)
+    model = to_openvino(FrameNetwork(engine.network), inputs)
     return model, [value.contiguous().numpy() for value in inputs]
 
 
@@ -344,7 +345,7 @@ def main() -> None:
             print(f"| {name} | {own:.2f} | {other:.2f} | {own / other:.2f} |")
 
     print("\n| network | parameters, millions | weights, MB |\n|---|---|---|")
-    weights = tracker.preset.require_shipped_weights()
+    weights = tracker.engine.preset.require_shipped_weights()
     for name, networks, files in (
         (preset, [exported[0]], [weights]),
         ("NanoTrack", models, paths),

@@ -16,7 +16,14 @@ import numpy as np
 import torch
 
 from autrack_ros.memory import reuse_large_blocks
-from autrack_ros.tracking import PRESETS, AdaptationSettings, Box, Tracker, load_tracker
+from autrack_ros.tracking import (
+    PRESETS,
+    AdaptationSettings,
+    Box,
+    Tracker,
+    TrackingEngine,
+    load_tracker,
+)
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.runtime import RUNTIMES
 from benchmarks.machine import describe_machine, resident_megabytes
@@ -76,10 +83,10 @@ def main() -> None:
     started, started_cpu = time.perf_counter(), time.process_time()
     tracker = load_tracker(device=arguments.device, adaptation=off, runtime=arguments.runtime)
     seconds, processor_seconds = time.perf_counter() - started, time.process_time() - started_cpu
-    print(f"{describe_machine()}; {arguments.threads} threads, {tracker.runtime}")
+    print(f"{describe_machine()}; {arguments.threads} threads, {tracker.engine.runtime}")
     print(f"load_tracker: {seconds:.1f} s, {processor_seconds:.1f} s of a processor\n")
 
-    print(f"| {tracker.preset.name}, update | median ms | processor ms |\n|---|---|---|")
+    print(f"| {tracker.engine.preset.name}, update | median ms | processor ms |\n|---|---|---|")
     for width, height in SIZES:
         wall, processor = time_updates(tracker, width, height, arguments.frames)
         print(f"| {width}x{height} | {wall:.1f} | {processor:.1f} |")
@@ -98,7 +105,7 @@ def main() -> None:
         for name in OFFICIAL:
             preset = PRESETS[name]
             network = NETWORKS[preset.network]()
-            tracker = Tracker(network, preset, off, runtime=arguments.runtime)
+            tracker = Tracker(TrackingEngine(network, preset, runtime=arguments.runtime), off)
             wall, processor = time_updates(tracker, 640, 480, arguments.frames // 3)
             print(f"| {name} | {wall:.1f} | {processor:.1f} |")
 

@@ -17,6 +17,7 @@ from autrack_ros.tracking.adaptation import (
     template_gradient,
 )
 from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.engine import TrackingEngine
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.fuse import fuse_batch_norm
 from autrack_ros.tracking.losses import tracking_loss
@@ -206,7 +207,8 @@ def test_a_wrong_setting_is_refused_by_name(wrong):
 
 
 def test_memory_stays_flat_over_fifty_initialisations():
-    tracker = Tracker(lively_network(SMALL), PRESET_OF_NETWORK[SMALL], AdaptationSettings(steps=2))
+    engine = TrackingEngine(lively_network(SMALL), PRESET_OF_NETWORK[SMALL])
+    tracker = Tracker(engine, AdaptationSettings(steps=2))
     image = textured_image(240, 320)
 
     def resident_megabytes():

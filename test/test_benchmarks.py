@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from autrack_ros.tracking import DEFAULT_PRESET, PRESETS, AdaptationSettings, Tracker
+from autrack_ros.tracking import (
+    DEFAULT_PRESET,
+    PRESETS,
+    AdaptationSettings,
+    Tracker,
+    TrackingEngine,
+)
 from autrack_ros.tracking.networks import NETWORKS
 from benchmarks import ablations, nanotrack
 
@@ -80,11 +86,12 @@ def test_a_tracker_that_fails_ends_the_comparison_in_words():
 def test_the_exported_network_is_the_whole_of_a_frame():
     pytest.importorskip("openvino")
     preset = PRESETS[DEFAULT_PRESET]
-    tracker = Tracker(NETWORKS[preset.network](), preset, AdaptationSettings(method="none"))
+    engine = TrackingEngine(NETWORKS[preset.network](), preset)
+    tracker = Tracker(engine, AdaptationSettings(method="none"))
     model, inputs = nanotrack.export_frame(tracker)
     assert [tuple(node.shape) for node in model.inputs] == [value.shape for value in inputs]
     assert inputs[0].shape == (1, 3, 256, 256)
-    parameters = sum(parameter.numel() for parameter in tracker.network.parameters())
+    parameters = sum(parameter.numel() for parameter in tracker.engine.network.parameters())
     assert nanotrack.count_parameters([model]) == pytest.approx(parameters, rel=0.01)
 
 

@@ -18,6 +18,7 @@ from autrack_ros.tracking.adaptation import (
 from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.checkpoint import load_weights
 from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color, to_tensor
+from autrack_ros.tracking.engine import TrackingEngine
 from autrack_ros.tracking.fuse import fuse_batch_norm
 from autrack_ros.tracking.losses import tracking_loss
 from autrack_ros.tracking.networks import NETWORKS
@@ -236,9 +237,9 @@ def test_tracker_gives_the_official_boxes_from_every_given_state(network, monkey
     """State and crop of every frame are the reference's: random weights amplify rounding."""
     reference = arrays("tracker")
     crops = iter([reference["z_crop"], *reference["x_crop"]])
-    monkeypatch.setattr("autrack_ros.tracking.tracker.crop", lambda *arguments: next(crops))
+    monkeypatch.setattr("autrack_ros.tracking.engine.crop", lambda *arguments: next(crops))
     image = np.zeros((240, 360, 3), np.uint8)
-    tracker = Tracker(network, PRESET, AdaptationSettings(method="none"))
+    tracker = Tracker(TrackingEngine(network, PRESET), AdaptationSettings(method="none"))
     tracker.initialize(image, Box(*reference["init_rect"]))
     for index, expected in enumerate(reference["rect"]):
         center = tuple(reference["prior_pos"][index].astype(float))

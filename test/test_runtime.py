@@ -11,7 +11,14 @@ import pytest
 import torch
 from lively import PRESET_OF_NETWORK, lively_network, template_box, textured_image
 
-from autrack_ros.tracking import AdaptationSettings, Box, ConfigurationError, Tracker, load_tracker
+from autrack_ros.tracking import (
+    AdaptationSettings,
+    Box,
+    ConfigurationError,
+    Tracker,
+    TrackingEngine,
+    load_tracker,
+)
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.runtime import import_openvino, make_predictor, resolve_runtime
 
@@ -43,7 +50,8 @@ def scene(shift: int) -> np.ndarray:
 
 def make_tracker(runtime: str) -> Tracker:
     settings = AdaptationSettings(method="none")
-    return Tracker(lively_network(SMALL), PRESET_OF_NETWORK[SMALL], settings, runtime=runtime)
+    engine = TrackingEngine(lively_network(SMALL), PRESET_OF_NETWORK[SMALL], runtime=runtime)
+    return Tracker(engine, settings)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -61,11 +69,11 @@ def test_every_network_predicts_the_same_in_both(openvino, name):
         make_predictor(runtime, network, CPU, size, other) for runtime in ("torch", "openvino")
     )
     for seed in range(2):
-        search = textured_image(size, size, seed)
+        search = textured_image(size, size, seed)[None]
         score, corners = of_torch(search, template)
         score_too, corners_too = of_openvino(search, template)
-        assert score.shape == corners.shape[:2]
-        assert corners.shape[2] == 4
+        assert score.shape == corners.shape[:3]
+        assert corners.shape[3] == 4
         # GoogLeNet's logits reach 20 with these weights; both are this far from double precision.
         np.testing.assert_allclose(score_too, score, atol=5e-4)
         np.testing.assert_allclose(corners_too, corners, atol=1e-2)
@@ -142,11 +150,11 @@ def test_the_use_of_openvino_is_reported_to_nobody(openvino, tmp_path):
 
 
 def test_auto_is_openvino_on_a_cpu(openvino):
-    assert load_tracker(device="cpu").runtime == "openvino"
+    assert load_tracker(device="cpu").engine.runtime == "openvino"
 
 
 def test_auto_is_torch_without_openvino(without_openvino):
-    assert load_tracker(device="cpu").runtime == "torch"
+    assert load_tracker(device="cpu").engine.runtime == "torch"
 
 
 def test_auto_is_torch_on_a_cuda_device():

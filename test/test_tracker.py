@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,9 @@ from autrack_ros.tracking import (
     InvalidBoxError,
     InvalidImageError,
     Tracker,
+    TrackingEngine,
     iou,
+    load_engine,
     load_tracker,
 )
 from autrack_ros.tracking.networks import NETWORKS
@@ -29,7 +33,8 @@ def default_tracker():
 
 @pytest.fixture
 def tracker():
-    return Tracker(lively_network(SMALL), PRESET_OF_NETWORK[SMALL], AdaptationSettings(steps=2))
+    engine = TrackingEngine(lively_network(SMALL), PRESET_OF_NETWORK[SMALL])
+    return Tracker(engine, AdaptationSettings(steps=2))
 
 
 def scene(target: Box, seed: int = 3) -> np.ndarray:
@@ -43,7 +48,8 @@ def scene(target: Box, seed: int = 3) -> np.ndarray:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_initialises_adapts_and_updates(name):
     preset = PRESET_OF_NETWORK[name]
-    tracker = Tracker(lively_network(name), preset, AdaptationSettings(steps=1, support_crops=2))
+    engine = TrackingEngine(lively_network(name), preset)
+    tracker = Tracker(engine, AdaptationSettings(steps=1, support_crops=2))
     report = tracker.initialize(scene(TARGET), TARGET)
     assert report.losses[report.best_step] <= report.losses[0]
     result = tracker.update(scene(TARGET))
@@ -88,13 +94,13 @@ def test_search_region_maps_to_the_image_edge_to_edge(default_tracker):
 
 def test_switching_the_adaptation_off_is_the_base_tracker_bit_for_bit():
     network, preset = lively_network(SMALL), PRESET_OF_NETWORK[SMALL]
-    base = Tracker(network, preset, AdaptationSettings(method="none"))
+    base = Tracker(TrackingEngine(network, preset), AdaptationSettings(method="none"))
     base.initialize(scene(TARGET), TARGET)
     with torch.inference_mode():
         plain = base.network.template(
             torch.from_numpy(base.template).permute(2, 0, 1)[None], template_box(127)
         )
-    for ours, direct in zip(base._require_target().features, plain, strict=True):
+    for ours, direct in zip(base.target.features, plain, strict=True):
         assert torch.equal(ours, direct)
 
 
@@ -207,3 +213,34 @@ def test_weights_that_are_not_shipped_are_named_with_their_source():
 def test_a_device_that_is_not_there_lists_those_that_are(device):
     with pytest.raises(DeviceError, match=r"auto, cpu"):
         load_tracker(device=device)
+
+
+def test_targets_followed_together_are_each_where_they_are_alone():
+    for runtime in ("torch", "auto"):
+        engine = load_engine(device="cpu", runtime=runtime)
+        image = scene(TARGET)
+        boxes = [TARGET, Box(30, 40, 60, 50), Box(200, 150, 40, 60)]
+        targets = [engine.start(image, box) for box in boxes]
+        later = scene(TARGET._replace(x=TARGET.x + 6))
+        together = engine.follow(later, targets)
+        for target, (found, result) in zip(targets, together, strict=True):
+            ((alone, result_alone),) = engine.follow(later, [target])
+            assert found.box == pytest.approx(alone.box, abs=1e-2)
+            assert result.box == found.box
+            assert result.score == pytest.approx(result_alone.score, abs=1e-4)
+    assert engine.follow(later, []) == []
+
+
+def test_a_started_target_is_followed_before_and_after_its_adaptation():
+    engine = load_engine(device="cpu")
+    image = scene(TARGET)
+    started = engine.start(image, TARGET)
+    ((moved, _),) = engine.follow(scene(TARGET._replace(x=TARGET.x + 5)), [started])
+    adapted, report = engine.adapt(image, started, AdaptationSettings(steps=2))
+    assert report.steps == 2
+    assert torch.equal(started.adapted_template, started.template)
+    assert not torch.equal(adapted.adapted_template, adapted.template)
+    # What the adaptation found goes to where the target is meanwhile.
+    followed = replace(moved, adapted_template=adapted.adapted_template, features=adapted.features)
+    ((found, _),) = engine.follow(scene(TARGET._replace(x=TARGET.x + 10)), [followed])
+    assert iou(found.box, TARGET._replace(x=TARGET.x + 10)) > 0.5

@@ -137,8 +137,8 @@ def track(
     summary = {
         "source": source,
         "preset": options.preset,
-        "device": str(tracker.device),
-        "runtime": tracker.runtime,
+        "device": str(tracker.engine.device),
+        "runtime": tracker.engine.runtime,
         "frames": len(boxes),
         **speed(update_seconds),
         "adaptation": asdict(report),

@@ -138,8 +138,9 @@ class TrackerNode(Node):
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
         self._worker.start()
+        engine = self._tracker.engine
         self.get_logger().info(
-            f"{self._tracker.preset.name} on {self._tracker.device} in {self._tracker.runtime}; "
+            f"{engine.preset.name} on {engine.device} in {engine.runtime}; "
             f"waiting for a box on {self.resolve_topic_name('init_box')} and images on "
             f"{self._images.topic_name}"
         )

@@ -2,6 +2,7 @@
 
 from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings
 from autrack_ros.tracking.boxes import Box, iou, validate_box
+from autrack_ros.tracking.engine import TrackingEngine, TrackResult
 from autrack_ros.tracking.errors import (
     AutrackError,
     CheckpointError,
@@ -11,7 +12,8 @@ from autrack_ros.tracking.errors import (
     InvalidImageError,
 )
 from autrack_ros.tracking.presets import DEFAULT_PRESET, PRESETS, Preset, TrackerSettings
-from autrack_ros.tracking.tracker import Tracker, TrackResult, load_tracker, resolve_device
+from autrack_ros.tracking.target import Target
+from autrack_ros.tracking.tracker import Tracker, load_engine, load_tracker, resolve_device
 
 __all__ = [
     "DEFAULT_PRESET",
@@ -26,10 +28,13 @@ __all__ = [
     "InvalidBoxError",
     "InvalidImageError",
     "Preset",
+    "Target",
     "TrackResult",
     "Tracker",
     "TrackerSettings",
+    "TrackingEngine",
     "iou",
+    "load_engine",
     "load_tracker",
     "resolve_device",
     "validate_box",

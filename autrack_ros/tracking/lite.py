@@ -121,6 +121,6 @@ class LiteSiamFCpp(SiameseNetwork):
         template_map, coverage, log_sides = template
         matches = pixelwise_correlation(search_map, template_map)
         with_target = matches * coverage[..., None, None]
-        sides = log_sides[..., None, None].expand(len(search_map), -1, *search_map.shape[2:])
+        sides = log_sides[..., None, None].expand(search_map.shape[0], -1, *search_map.shape[2:])
         matched = torch.cat((with_target, matches - with_target, search_map, sides), dim=1)
         return self.head(matched, matched, search.size)

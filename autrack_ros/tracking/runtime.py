@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("auto", "torch", "openvino")
 
-# Search region (S x S x 3 uint8 BGR) and template features -> score (H, W) and inclusive corners
-# (H, W, 4), float32, as in ``Prediction``. One thread at a time may call it.
+# B search regions (B x S x S x 3 uint8 BGR) and template features (batch B) -> score (B, H, W) and
+# inclusive corners (B, H, W, 4), float32, as in ``Prediction``. One thread at a time may call it.
 Predictor = Callable[[np.ndarray, tuple[torch.Tensor, ...]], tuple[np.ndarray, np.ndarray]]
 
 
@@ -120,7 +120,7 @@ def _torch_predictor(frame: FrameNetwork, device: torch.device) -> Predictor:
         search: np.ndarray, template: tuple[torch.Tensor, ...]
     ) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
-            (maps,) = frame(to_tensor(search, device), *template).cpu().numpy()
+            maps = frame(to_tensor(search, device), *template).cpu().numpy()
         return _score_and_corners(maps)
 
     return predict
@@ -140,8 +140,10 @@ def _openvino_predictor(model: openvino.Model) -> Predictor:
         search: np.ndarray, template: tuple[torch.Tensor, ...]
     ) -> tuple[np.ndarray, np.ndarray]:
         inputs = [value.numpy() for value in (to_tensor(search), *template)]
-        (maps,) = request.infer(inputs, share_inputs=True)[0]
-        return _score_and_corners(maps)
+        # One by one: measured on a core, eight in a batch take a quarter longer than in turn.
+        rows = zip(*(value[:, None] for value in inputs), strict=True)
+        maps = [request.infer(list(row), share_inputs=True)[0] for row in rows]
+        return _score_and_corners(np.concatenate(maps))
 
     return predict
 

@@ -1,97 +1,39 @@
-"""One target through a sequence of images: the contract that everything above this layer uses."""
+"""One target through a sequence of images: the contract that most of what is above uses."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings, adapt_template
+from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings
 from autrack_ros.tracking.boxes import Box, validate_box
 from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.checkpoint import load_weights
-from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color, to_tensor
-from autrack_ros.tracking.errors import DeviceError, InvalidImageError
-from autrack_ros.tracking.fuse import fuse_batch_norm
+from autrack_ros.tracking.engine import TrackingEngine, TrackResult
+from autrack_ros.tracking.errors import DeviceError
 from autrack_ros.tracking.networks import NETWORKS
-from autrack_ros.tracking.postprocess import cosine_window, select
-from autrack_ros.tracking.presets import DEFAULT_PRESET, Preset, find_preset
-from autrack_ros.tracking.runtime import make_predictor, resolve_runtime
-from autrack_ros.tracking.siamese import SiameseNetwork, grid_offset, response_grid
-from autrack_ros.tracking.targets import Targets, make_targets
-
-
-@dataclass(frozen=True, slots=True)
-class TrackResult:
-    """One frame's result; affine maps are float64 2x3, the image in edge coordinates (boxes.py)."""
-
-    box: Box
-    score: float  # 0..1: probability that the overlap with the target is above 0.5, see Tracker
-    response: np.ndarray  # (rows, cols) float32, 0..1: the score of every cell, before the window
-    response_to_image: np.ndarray  # (column, row) of a cell -> its centre in the image
-    search: np.ndarray  # size x size x 3 uint8 BGR: the search region the network saw
-    search_to_image: np.ndarray  # edge coordinates of the search region -> image
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """State of the target; positions and sizes in image pixels, Python floats (float64)."""
-
-    center: tuple[float, float]  # pixel-centre coordinates
-    size: tuple[float, float]
-    padding: tuple[float, ...]  # colour outside the image: the first frame's mean
-    image_shape: tuple[int, ...]
-    template: torch.Tensor  # (1, 3, S, S)
-    adapted_template: torch.Tensor
-    features: tuple[torch.Tensor, ...]  # of the adapted template
+from autrack_ros.tracking.presets import DEFAULT_PRESET, find_preset
+from autrack_ros.tracking.target import Target
 
 
 class Tracker:
     """Follows one target. One thread at a time may call it.
 
     Args:
-        network: any ``SiameseNetwork`` with its weights.
-        preset: its settings and losses.
+        engine: what computes.
         adaptation: how the template is adapted in ``initialize``.
-        device: where the network runs.
-        calibration: from the chosen cell's response to the probability that its box overlaps the
-            target by more than 0.5, fitted to the weights. Without it the response, class
-            probability times centre-ness, is given as the score.
-        runtime: what computes a frame's prediction: auto, torch or openvino (see load_tracker).
-
-    Raises:
-        ConfigurationError: the runtime cannot be had.
     """
 
     def __init__(
-        self,
-        network: SiameseNetwork,
-        preset: Preset,
-        adaptation: AdaptationSettings | None = None,
-        device: torch.device | str = "cpu",
-        calibration: Calibration | None = None,
-        runtime: str = "torch",
+        self, engine: TrackingEngine, adaptation: AdaptationSettings | None = None
     ) -> None:
-        self.calibration = calibration
-        self.preset = preset
-        self.settings = preset.settings
+        self.engine = engine
         self.adaptation = adaptation or AdaptationSettings()
-        self.device = torch.device(device)
-        self.runtime = resolve_runtime(runtime, self.device)
-        fused = fuse_batch_norm(network).to(self.device)
-        # Channels last: up to twice as fast on a CPU. (torch's stubs lack this overload.)
-        self.network = fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._target: _Target | None = None
-        size, features = self.settings.search_size, self._blank_features()
-        self._predict = make_predictor(self.runtime, self.network, self.device, size, features)
-        # Measured on the real response map; also the slow first run.
-        score, _ = self._predict(np.zeros((size, size, 3), np.uint8), features)
-        self._response_shape: tuple[int, int] = score.shape
-        self._window = cosine_window(*self._response_shape)
+        self._target: Target | None = None
 
     @property
     def initialized(self) -> bool:
@@ -99,14 +41,25 @@ class Tracker:
         return self._target is not None
 
     @property
+    def target(self) -> Target:
+        """The target where it was found last.
+
+        Raises:
+            RuntimeError: called before ``initialize``.
+        """
+        if self._target is None:
+            raise RuntimeError("the tracker has no target: call initialize first")
+        return self._target
+
+    @property
     def template(self) -> np.ndarray:
         """Template crop, S x S x 3 float32 BGR, 0..255."""
-        return _to_array(self._require_target().template)
+        return _to_array(self.target.template)
 
     @property
     def adapted_template(self) -> np.ndarray:
         """Template in use, S x S x 3 float32 BGR, 0..255; not rounded to whole grey levels."""
-        return _to_array(self._require_target().adapted_template)
+        return _to_array(self.target.adapted_template)
 
     def reset(self) -> None:
         """Forget the target."""
@@ -129,25 +82,8 @@ class Tracker:
         Raises:
             InvalidImageError, InvalidBoxError: the target tracked before is kept.
         """
-        _validate_image(image)
-        height, width = image.shape[:2]
-        validate_box(box, width, height)
-        padding = mean_color(image)
-        geometry = self._template_geometry(box)
-        template = to_tensor(crop(image, geometry, padding), self.device)
-        corners = self._corners([geometry.to_crop(box)])
-        adapted, report = self._adapt(image, box, template, corners, padding, should_cancel)
-        with torch.inference_mode():
-            features = self.network.template(adapted, corners)
-        self._target = _Target(
-            center=box.pixel_center,
-            size=(box.w, box.h),
-            padding=padding,
-            image_shape=image.shape,
-            template=template,
-            adapted_template=adapted,
-            features=features,
-        )
+        target = self.engine.start(image, box)
+        self._target, report = self.engine.adapt(image, target, self.adaptation, should_cancel)
         return report
 
     def place(self, box: Box) -> None:
@@ -160,9 +96,9 @@ class Tracker:
             RuntimeError: called before ``initialize``.
             InvalidBoxError: not a box in the image of ``initialize``.
         """
-        target = self._require_target()
-        validate_box(box, target.image_shape[1], target.image_shape[0])
-        self._target = replace(target, center=box.pixel_center, size=(box.w, box.h))
+        height, width = self.target.image_shape[:2]
+        validate_box(box, width, height)
+        self._target = replace(self.target, center=box.pixel_center, size=(box.w, box.h))
 
     def update(self, image: np.ndarray) -> TrackResult:
         """Find the target in the next image.
@@ -174,140 +110,8 @@ class Tracker:
             RuntimeError: called before ``initialize``.
             InvalidImageError: not such an image; the state is kept.
         """
-        target = self._require_target()
-        _validate_image(image)
-        if image.shape != target.image_shape:
-            raise InvalidImageError(
-                f"image is {_size(image.shape)}, the target was initialised in "
-                f"{_size(target.image_shape)}: initialise again after a change of size"
-            )
-        geometry = self._search_geometry(target.center, target.size)
-        search = crop(image, geometry, target.padding)
-        score, corners = self._predict(search, target.features)
-        selection = select(
-            score,
-            corners,
-            (target.size[0] * geometry.scale, target.size[1] * geometry.scale),
-            self._window,
-            self.settings,
-        )
-        found = geometry.to_image(Box.from_pixel_center(*selection.center, *selection.size))
-        rate = selection.penalty * selection.score * self.settings.test_lr
-        height, width = image.shape[:2]
-        center = (_clamp(found.pixel_center[0], 0, width), _clamp(found.pixel_center[1], 0, height))
-        min_side = self.settings.min_side
-        size = (
-            _clamp(target.size[0] * (1 - rate) + found.w * rate, min_side, width),
-            _clamp(target.size[1] * (1 - rate) + found.h * rate, min_side, height),
-        )
-        self._target = replace(target, center=center, size=size)
-        return TrackResult(
-            box=Box.from_pixel_center(*center, *size),
-            score=self.calibration(selection.score) if self.calibration else selection.score,
-            response=score,
-            response_to_image=self._response_to_image(geometry),
-            search=search,
-            search_to_image=_edges(geometry.crop_to_image),
-        )
-
-    def _blank_features(self) -> tuple[torch.Tensor, ...]:
-        """Template features of a black crop, for their shapes."""
-        size = self.settings.template_size
-        with torch.inference_mode():
-            return self.network.template(
-                torch.zeros(1, 3, size, size, device=self.device),
-                torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=self.device),
-            )
-
-    def _adapt(
-        self,
-        image: np.ndarray,
-        box: Box,
-        template: torch.Tensor,
-        template_corners: torch.Tensor,
-        padding: tuple[float, ...],
-        should_cancel: Callable[[], bool],
-    ) -> tuple[torch.Tensor, AdaptationReport]:
-        settings = self.adaptation
-        if not settings.enabled:
-            return template, AdaptationReport.skipped(settings.method, "disabled")
-        if min(box.w, box.h) < settings.min_target_side:
-            return template, AdaptationReport.skipped(settings.method, "target_too_small")
-        windows = self._support_windows(box)
-        crops = np.stack([crop(image, window, padding) for window in windows])
-        with torch.no_grad():
-            search = self.network.search(to_tensor(crops, self.device))
-        targets = self._targets([window.to_crop(box) for window in windows])
-        return adapt_template(
-            self.network,
-            template,
-            template_corners,
-            search,
-            targets,
-            self.preset.loss,
-            settings,
-            should_cancel,
-        )
-
-    def _support_windows(self, box: Box) -> list[CropGeometry]:
-        """Search windows around the target: the centred one, then shifted and scaled ones."""
-        settings = self.adaptation
-        centered = self._search_geometry(box.pixel_center, (box.w, box.h))
-        generator = np.random.default_rng(settings.seed)
-        windows = [centered]
-        for _ in range(settings.support_crops - 1):
-            shift_x, shift_y = generator.uniform(-1, 1, 2) * settings.support_shift * centered.side
-            zoom = math.exp(generator.uniform(-1, 1) * settings.support_scale)
-            center = (centered.center[0] + shift_x, centered.center[1] + shift_y)
-            windows.append(replace(centered, center=center, side=centered.side * zoom))
-        return windows
-
-    def _targets(self, boxes: list[Box]) -> Targets:
-        """Labels of search regions with the target at these boxes (of the crop)."""
-        size = self.settings.search_size
-        points = response_grid(*self._response_shape, size, self.network.stride, self.device)
-        return make_targets(self._corners(boxes), points)
-
-    def _corners(self, boxes: list[Box]) -> torch.Tensor:
-        """Inclusive corners of boxes, (B, 4) float32 whatever kind of number the boxes hold."""
-        corners = [box.corners for box in boxes]
-        return torch.tensor(corners, dtype=torch.float32, device=self.device)
-
-    def _template_geometry(self, box: Box) -> CropGeometry:
-        settings = self.settings
-        return CropGeometry(
-            box.pixel_center,
-            context_side(box.w, box.h, settings.context_amount),
-            settings.template_size,
-            settings.corner_aligned,
-        )
-
-    def _search_geometry(
-        self, center: tuple[float, float], size: tuple[float, float]
-    ) -> CropGeometry:
-        settings = self.settings
-        side = context_side(*size, settings.context_amount)
-        side *= settings.search_size / settings.template_size
-        return CropGeometry(center, side, settings.search_size, settings.corner_aligned)
-
-    def _response_to_image(self, geometry: CropGeometry) -> np.ndarray:
-        rows, cols = self._response_shape
-        stride, size = self.network.stride, geometry.size
-        to_crop = np.array(
-            [
-                [stride, 0, grid_offset(cols, size, stride)],
-                [0, stride, grid_offset(rows, size, stride)],
-                [0, 0, 1],
-            ]
-        )
-        to_image = geometry.crop_to_image @ to_crop
-        to_image[:, 2] += 0.5  # pixel-centre to edge coordinates
-        return to_image
-
-    def _require_target(self) -> _Target:
-        if self._target is None:
-            raise RuntimeError("the tracker has no target: call initialize first")
-        return self._target
+        ((self._target, result),) = self.engine.follow(image, [self.target])
+        return result
 
 
 def load_tracker(
@@ -317,13 +121,33 @@ def load_tracker(
     adaptation: AdaptationSettings | None = None,
     runtime: str = "auto",
 ) -> Tracker:
-    """Build a tracker with its weights.
+    """A tracker on an engine of its own.
+
+    Args:
+        preset: as of ``load_engine``.
+        checkpoint: as of ``load_engine``.
+        device: as of ``load_engine``.
+        adaptation: how templates are adapted; by default with the default settings.
+        runtime: as of ``load_engine``.
+
+    Raises:
+        ConfigurationError, CheckpointError, DeviceError: see ``load_engine``.
+    """
+    return Tracker(load_engine(preset, checkpoint, device, runtime), adaptation)
+
+
+def load_engine(
+    preset: str = DEFAULT_PRESET,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    runtime: str = "auto",
+) -> TrackingEngine:
+    """Build a network with its weights, and what computes with it.
 
     Args:
         preset: a name in ``PRESETS``.
         checkpoint: weights file; by default the one shipped with the package.
         device: auto, cpu, cuda or cuda:N.
-        adaptation: how templates are adapted; by default with the default settings.
         runtime: what computes a frame's prediction: torch, openvino (on a CPU), or auto, which is
             OpenVINO on a CPU where it is installed. OpenVINO keeps the number of threads that
             torch has at this call.
@@ -337,8 +161,7 @@ def load_tracker(
     resolved = resolve_device(device)
     network = NETWORKS[chosen.network]()
     metadata = load_weights(network, checkpoint or chosen.require_shipped_weights(), chosen.name)
-    calibration = Calibration.from_metadata(metadata)
-    return Tracker(network, chosen, adaptation, resolved, calibration, runtime)
+    return TrackingEngine(network, chosen, resolved, Calibration.from_metadata(metadata), runtime)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -354,37 +177,6 @@ def resolve_device(name: str) -> torch.device:
     if name not in present:
         raise DeviceError(f"device {name!r}: this machine has auto, {', '.join(present)}")
     return torch.device(name)
-
-
-def _validate_image(image: np.ndarray) -> None:
-    if (
-        not isinstance(image, np.ndarray)
-        or image.dtype != np.uint8
-        or image.ndim != 3
-        or image.shape[2] != 3
-        or image.size == 0
-    ):
-        shown = (
-            f"{image.dtype} {image.shape}"
-            if isinstance(image, np.ndarray)
-            else type(image).__name__
-        )
-        raise InvalidImageError(f"image is {shown}; accepted is HxWx3 uint8 BGR, not empty")
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
-
-
-def _clamp(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
-
-
-def _edges(pixel_center_map: np.ndarray) -> np.ndarray:
-    """An affine map between pixel-centre coordinates as one between edge coordinates."""
-    edges = pixel_center_map.copy()
-    edges[:, 2] += 0.5 - edges[:, :2].sum(axis=1) * 0.5
-    return edges
 
 
 def _to_array(crops: torch.Tensor) -> np.ndarray:

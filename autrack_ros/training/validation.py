@@ -23,6 +23,7 @@ from autrack_ros.evaluation.metrics import ious, success_auc
 from autrack_ros.evaluation.runner import track
 from autrack_ros.tracking.adaptation import AdaptationSettings
 from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.engine import TrackingEngine
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presets import Preset
 from autrack_ros.tracking.siamese import SiameseNetwork
@@ -161,7 +162,8 @@ class ValidationSet:
         Raises:
             FloatingPointError: the network predicts no finite box.
         """
-        tracker = Tracker(network, preset, adaptation or AdaptationSettings(method="none"), device)
+        engine = TrackingEngine(network, preset, device)
+        tracker = Tracker(engine, adaptation or AdaptationSettings(method="none"))
         return ValidationResult(tuple(_track_clip(tracker, clip) for clip in self.clips))
 
 

@@ -1,0 +1,321 @@
+"""The network at work: it starts targets, adapts their templates and finds many in one batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings, adapt_template
+from autrack_ros.tracking.boxes import Box, validate_box
+from autrack_ros.tracking.calibration import Calibration
+from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color, to_tensor
+from autrack_ros.tracking.errors import InvalidImageError
+from autrack_ros.tracking.fuse import fuse_batch_norm
+from autrack_ros.tracking.postprocess import cosine_window, select
+from autrack_ros.tracking.presets import Preset
+from autrack_ros.tracking.runtime import make_predictor, resolve_runtime
+from autrack_ros.tracking.siamese import SiameseNetwork, grid_offset, response_grid
+from autrack_ros.tracking.target import Target
+from autrack_ros.tracking.targets import Targets, make_targets
+
+
+@dataclass(frozen=True, slots=True)
+class TrackResult:
+    """One frame's result; affine maps are float64 2x3, the image in edge coordinates (boxes.py)."""
+
+    box: Box
+    score: float  # 0..1: probability that the overlap with the target is above 0.5, see Tracker
+    response: np.ndarray  # (rows, cols) float32, 0..1: the score of every cell, before the window
+    response_to_image: np.ndarray  # (column, row) of a cell -> its centre in the image
+    search: np.ndarray  # size x size x 3 uint8 BGR: the search region the network saw
+    search_to_image: np.ndarray  # edge coordinates of the search region -> image
+
+
+class TrackingEngine:
+    """Computes; what it is told of targets it is given every time.
+
+    ``follow`` is for one thread at a time. ``start`` and ``adapt`` may run in others meanwhile.
+
+    Args:
+        network: any ``SiameseNetwork`` with its weights.
+        preset: its settings and losses.
+        device: where the network runs.
+        calibration: from the chosen cell's response to the probability that its box overlaps the
+            target by more than 0.5, fitted to the weights. Without it the response, class
+            probability times centre-ness, is given as the score.
+        runtime: what computes a frame's prediction: auto, torch or openvino (see load_engine).
+
+    Raises:
+        ConfigurationError: the runtime cannot be had.
+    """
+
+    def __init__(
+        self,
+        network: SiameseNetwork,
+        preset: Preset,
+        device: torch.device | str = "cpu",
+        calibration: Calibration | None = None,
+        runtime: str = "torch",
+    ) -> None:
+        self.calibration = calibration
+        self.preset = preset
+        self.settings = preset.settings
+        self.device = torch.device(device)
+        self.runtime = resolve_runtime(runtime, self.device)
+        fused = fuse_batch_norm(network).to(self.device)
+        # Channels last: up to twice as fast on a CPU. (torch's stubs lack this overload.)
+        self.network = fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        size, features = self.settings.search_size, self._blank_features()
+        self._predict = make_predictor(self.runtime, self.network, self.device, size, features)
+        # Measured on the real response map; also the slow first run.
+        score, _ = self._predict(np.zeros((1, size, size, 3), np.uint8), features)
+        self._response_shape: tuple[int, int] = score.shape[1:]
+        self._window = cosine_window(*self._response_shape)
+
+    def start(self, image: np.ndarray, box: Box) -> Target:
+        """A target with its template as it is cut.
+
+        Args:
+            image: HxWx3 uint8 BGR.
+            box: the target, edge coordinates.
+
+        Raises:
+            InvalidImageError, InvalidBoxError: nothing can be cut.
+        """
+        validate_image(image)
+        height, width = image.shape[:2]
+        validate_box(box, width, height)
+        padding = mean_color(image)
+        geometry = self._template_geometry(box)
+        template = to_tensor(crop(image, geometry, padding), self.device)
+        corners = self._corners([geometry.to_crop(box)])
+        return Target(
+            center=box.pixel_center,
+            size=(box.w, box.h),
+            padding=padding,
+            image_shape=image.shape,
+            first_box=box,
+            template=template,
+            template_corners=corners,
+            adapted_template=template,
+            features=self._features(template, corners),
+        )
+
+    def adapt(
+        self,
+        image: np.ndarray,
+        target: Target,
+        settings: AdaptationSettings,
+        should_cancel: Callable[[], bool] = lambda: False,
+    ) -> tuple[Target, AdaptationReport]:
+        """Adapt a target's template to the image it was started in.
+
+        Args:
+            image: that of ``start``.
+            target: stays as it is.
+            settings: of the adaptation.
+            should_cancel: asked before every step; once true, the best template so far is kept.
+
+        Returns:
+            the target with the adapted template, where ``target`` is, and what was done.
+        """
+        box = target.first_box
+        if not settings.enabled:
+            return target, AdaptationReport.skipped(settings.method, "disabled")
+        if min(box.w, box.h) < settings.min_target_side:
+            return target, AdaptationReport.skipped(settings.method, "target_too_small")
+        windows = self._support_windows(box, settings)
+        crops = np.stack([crop(image, window, target.padding) for window in windows])
+        with torch.no_grad():
+            search = self.network.search(to_tensor(crops, self.device))
+        adapted, report = adapt_template(
+            self.network,
+            target.template,
+            target.template_corners,
+            search,
+            self._targets([window.to_crop(box) for window in windows]),
+            self.preset.loss,
+            settings,
+            should_cancel,
+        )
+        features = self._features(adapted, target.template_corners)
+        return replace(target, adapted_template=adapted, features=features), report
+
+    def follow(
+        self, image: np.ndarray, targets: Sequence[Target]
+    ) -> list[tuple[Target, TrackResult]]:
+        """Find targets in the next image, all in one batch.
+
+        Args:
+            image: HxWx3 uint8 BGR, of the size of the image that each was started in.
+            targets: any number.
+
+        Returns:
+            each target where it is now, and the result, in the order given.
+
+        Raises:
+            InvalidImageError: not such an image.
+        """
+        validate_image(image)
+        for target in targets:
+            if image.shape != target.image_shape:
+                raise InvalidImageError(
+                    f"image is {_size(image.shape)}, the target was initialised in "
+                    f"{_size(target.image_shape)}: initialise again after a change of size"
+                )
+        if not targets:
+            return []
+        windows = [self._search_geometry(target.center, target.size) for target in targets]
+        searches = np.stack(
+            [
+                crop(image, window, target.padding)
+                for window, target in zip(windows, targets, strict=True)
+            ]
+        )
+        features = tuple(map(torch.cat, zip(*(t.features for t in targets), strict=True)))
+        scores, corners = self._predict(searches, features)
+        return [
+            self._advance(*found)
+            for found in zip(targets, windows, searches, scores, corners, strict=True)
+        ]
+
+    def _advance(
+        self,
+        target: Target,
+        geometry: CropGeometry,
+        search: np.ndarray,
+        score: np.ndarray,
+        corners: np.ndarray,
+    ) -> tuple[Target, TrackResult]:
+        """From the prediction for its search region to the target's new place."""
+        selection = select(
+            score,
+            corners,
+            (target.size[0] * geometry.scale, target.size[1] * geometry.scale),
+            self._window,
+            self.settings,
+        )
+        found = geometry.to_image(Box.from_pixel_center(*selection.center, *selection.size))
+        rate = selection.penalty * selection.score * self.settings.test_lr
+        height, width = target.image_shape[:2]
+        center = (_clamp(found.pixel_center[0], 0, width), _clamp(found.pixel_center[1], 0, height))
+        min_side = self.settings.min_side
+        size = (
+            _clamp(target.size[0] * (1 - rate) + found.w * rate, min_side, width),
+            _clamp(target.size[1] * (1 - rate) + found.h * rate, min_side, height),
+        )
+        moved = replace(target, center=center, size=size)
+        return moved, TrackResult(
+            box=moved.box,
+            score=self.calibration(selection.score) if self.calibration else selection.score,
+            response=score,
+            response_to_image=self._response_to_image(geometry),
+            search=search,
+            search_to_image=_edges(geometry.crop_to_image),
+        )
+
+    def _features(self, template: torch.Tensor, corners: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        with torch.inference_mode():
+            return self.network.template(template, corners)
+
+    def _blank_features(self) -> tuple[torch.Tensor, ...]:
+        """Template features of a black crop, for their shapes."""
+        size = self.settings.template_size
+        return self._features(
+            torch.zeros(1, 3, size, size, device=self.device),
+            torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=self.device),
+        )
+
+    def _support_windows(self, box: Box, settings: AdaptationSettings) -> list[CropGeometry]:
+        """Search windows around the target: the centred one, then shifted and scaled ones."""
+        centered = self._search_geometry(box.pixel_center, (box.w, box.h))
+        generator = np.random.default_rng(settings.seed)
+        windows = [centered]
+        for _ in range(settings.support_crops - 1):
+            shift_x, shift_y = generator.uniform(-1, 1, 2) * settings.support_shift * centered.side
+            zoom = math.exp(generator.uniform(-1, 1) * settings.support_scale)
+            center = (centered.center[0] + shift_x, centered.center[1] + shift_y)
+            windows.append(replace(centered, center=center, side=centered.side * zoom))
+        return windows
+
+    def _targets(self, boxes: list[Box]) -> Targets:
+        """Labels of search regions with the target at these boxes (of the crop)."""
+        size = self.settings.search_size
+        points = response_grid(*self._response_shape, size, self.network.stride, self.device)
+        return make_targets(self._corners(boxes), points)
+
+    def _corners(self, boxes: list[Box]) -> torch.Tensor:
+        """Inclusive corners of boxes, (B, 4) float32 whatever kind of number the boxes hold."""
+        corners = [box.corners for box in boxes]
+        return torch.tensor(corners, dtype=torch.float32, device=self.device)
+
+    def _template_geometry(self, box: Box) -> CropGeometry:
+        settings = self.settings
+        return CropGeometry(
+            box.pixel_center,
+            context_side(box.w, box.h, settings.context_amount),
+            settings.template_size,
+            settings.corner_aligned,
+        )
+
+    def _search_geometry(
+        self, center: tuple[float, float], size: tuple[float, float]
+    ) -> CropGeometry:
+        settings = self.settings
+        side = context_side(*size, settings.context_amount)
+        side *= settings.search_size / settings.template_size
+        return CropGeometry(center, side, settings.search_size, settings.corner_aligned)
+
+    def _response_to_image(self, geometry: CropGeometry) -> np.ndarray:
+        rows, cols = self._response_shape
+        stride, size = self.network.stride, geometry.size
+        to_crop = np.array(
+            [
+                [stride, 0, grid_offset(cols, size, stride)],
+                [0, stride, grid_offset(rows, size, stride)],
+                [0, 0, 1],
+            ]
+        )
+        to_image = geometry.crop_to_image @ to_crop
+        to_image[:, 2] += 0.5  # pixel-centre to edge coordinates
+        return to_image
+
+
+def validate_image(image: np.ndarray) -> None:
+    """Refuse what is no image.
+
+    Raises:
+        InvalidImageError: it is not HxWx3 uint8 with pixels.
+    """
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+        or image.size == 0
+    ):
+        shown = (
+            f"{image.dtype} {image.shape}"
+            if isinstance(image, np.ndarray)
+            else type(image).__name__
+        )
+        raise InvalidImageError(f"image is {shown}; accepted is HxWx3 uint8 BGR, not empty")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def _clamp(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
+def _edges(pixel_center_map: np.ndarray) -> np.ndarray:
+    """An affine map between pixel-centre coordinates as one between edge coordinates."""
+    edges = pixel_center_map.copy()
+    edges[:, 2] += 0.5 - edges[:, :2].sum(axis=1) * 0.5
+    return edges
