@@ -97,7 +97,7 @@ def test_switching_the_adaptation_off_is_the_base_tracker_bit_for_bit():
     base = Tracker(TrackingEngine(network, preset), AdaptationSettings(method="none"))
     base.initialize(scene(TARGET), TARGET)
     with torch.inference_mode():
-        plain = base.network.template(
+        plain = base.engine.network.template(
             torch.from_numpy(base.template).permute(2, 0, 1)[None], template_box(127)
         )
     for ours, direct in zip(base.target.features, plain, strict=True):
