@@ -183,6 +183,10 @@ class TrackingEngine:
             for found in zip(targets, windows, searches, scores, corners, strict=True)
         ]
 
+    def search_side(self, target: Target) -> float:
+        """Side of the region a target is searched in, image pixels."""
+        return self._search_geometry(target.center, target.size).side
+
     def _advance(
         self,
         target: Target,

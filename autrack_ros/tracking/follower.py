@@ -1,0 +1,153 @@
+"""Many targets through a sequence of images, each with its state; lost ones are searched for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from autrack_ros.tracking.boxes import Box, iou
+from autrack_ros.tracking.engine import TrackingEngine, TrackResult
+from autrack_ros.tracking.presence import Presence, PresenceSettings, TrackState
+from autrack_ros.tracking.target import Target
+from autrack_ros.tracking.wide_search import places
+
+NEAR_IOU = 0.3  # of the boxes of a found target in two frames in a row
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedFrame:
+    """What became of one target in one frame.
+
+    Attributes:
+        state: after this frame.
+        box: where it is, edge coordinates; None while it is lost.
+        score: of the best box, 0..1; of a lost target, of the best place looked at.
+        result: of that place: response, search region and where they lie.
+    """
+
+    state: TrackState
+    box: Box | None
+    score: float
+    result: TrackResult
+
+
+@dataclass(slots=True)
+class _Followed:
+    target: Target
+    confident: Target  # as it was when last in state TRACKING
+    presence: Presence = field(default_factory=Presence)
+    places: Iterator[tuple[float, float]] | None = None  # while it is lost
+    candidate: Target | None = None  # while it is lost: where it may be
+
+
+class Follower:
+    """Follows targets by name. One thread at a time may call it.
+
+    Args:
+        engine: what computes.
+        settings: when a target is lost and when found.
+        lost_places: search regions looked at for a lost target in a frame, besides that around
+            its last place; they bound what it costs.
+    """
+
+    def __init__(
+        self,
+        engine: TrackingEngine,
+        settings: PresenceSettings | None = None,
+        lost_places: int = 2,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings or PresenceSettings()
+        self.lost_places = lost_places
+        self._followed: dict[str, _Followed] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The targets, in the order they were put."""
+        return tuple(self._followed)
+
+    def __getitem__(self, name: str) -> Target:
+        """A target where it was found last; KeyError where there is none of the name."""
+        return self._followed[name].target
+
+    def put(self, name: str, target: Target) -> None:
+        """Follow a target from where it is; one of the same name is replaced."""
+        self._followed.pop(name, None)
+        self._followed[name] = _Followed(target, target)
+
+    def retouch(self, name: str, adapted: Target) -> None:
+        """Give a target the template that was adapted meanwhile; where it is stays."""
+        followed = self._followed[name]
+
+        def with_template(target: Target) -> Target:
+            return replace(
+                target, adapted_template=adapted.adapted_template, features=adapted.features
+            )
+
+        followed.target = with_template(followed.target)
+        followed.confident = with_template(followed.confident)
+        if followed.candidate is not None:
+            followed.candidate = with_template(followed.candidate)
+
+    def drop(self, name: str) -> None:
+        """Follow it no longer; nothing happens where there is none of the name."""
+        self._followed.pop(name, None)
+
+    def follow(self, image: np.ndarray) -> dict[str, FollowedFrame]:
+        """Find all targets in the next image, in one batch.
+
+        Args:
+            image: HxWx3 uint8 BGR.
+
+        Raises:
+            InvalidImageError: not an image, or not of the size the targets were started in.
+        """
+        looks = {name: self._where_to_look(target) for name, target in self._followed.items()}
+        found = iter(self.engine.follow(image, [t for look in looks.values() for t in look]))
+        return {
+            name: self._conclude(self._followed[name], [next(found) for _ in look])
+            for name, look in looks.items()
+        }
+
+    def _where_to_look(self, followed: _Followed) -> list[Target]:
+        if followed.places is None:
+            return [followed.target]
+        # Where it was last comes first: what went behind something or over the edge comes back.
+        near = followed.target if followed.candidate is None else followed.candidate
+        far = (next(followed.places) for _ in range(self.lost_places))
+        return [near, *(replace(followed.confident, center=place) for place in far)]
+
+    def _conclude(
+        self, followed: _Followed, found: list[tuple[Target, TrackResult]]
+    ) -> FollowedFrame:
+        target, result = max(found, key=lambda pair: pair[1].score)
+        score = result.score
+        if followed.places is not None:
+            followed.target = found[0][0]
+            score = self._evidence(followed, target, score)
+        followed.presence = followed.presence.advance(score, self.settings)
+        state = followed.presence.state
+        if state is TrackState.LOST:
+            if followed.places is None:
+                followed.places = self._places(followed.confident)
+            return FollowedFrame(state, None, result.score, result)
+        followed.target, followed.places, followed.candidate = target, None, None
+        if state is TrackState.TRACKING:
+            followed.confident = target
+        return FollowedFrame(state, result.box, result.score, result)
+
+    def _evidence(self, followed: _Followed, target: Target, score: float) -> float:
+        """The score, or 0 where the best place is another than in the frame before."""
+        before, followed.candidate = followed.candidate, None
+        if score < self.settings.found_score:
+            return 0.0
+        followed.candidate = target
+        if before is not None and iou(before.box, target.box) < NEAR_IOU:
+            followed.presence = replace(followed.presence, frames=0)
+        return score
+
+    def _places(self, target: Target) -> Iterator[tuple[float, float]]:
+        height, width = target.image_shape[:2]
+        return places(target.center, self.engine.search_side(target), width, height)

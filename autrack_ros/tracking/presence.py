@@ -1,0 +1,66 @@
+"""Whether a target is in sight, from its scores over time."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from autrack_ros.tracking.errors import ConfigurationError
+
+
+class TrackState(enum.Enum):
+    """What is known of a target in a frame."""
+
+    TRACKING = "tracking"  # the box is on it
+    UNCERTAIN = "uncertain"  # the box may be on it
+    LOST = "lost"  # no box: it is searched for
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceSettings:
+    """Thresholds of the score, with hysteresis: 0..1, a probability with calibrated weights.
+
+    Raises:
+        ConfigurationError: a value is outside what is accepted.
+    """
+
+    tracking_score: float = 0.5  # from here on UNCERTAIN becomes TRACKING; below, the reverse
+    lost_score: float = 0.1  # a frame below counts towards LOST
+    lost_frames: int = 3  # as many in a row are LOST
+    found_score: float = 0.8  # a frame of a LOST target from here on counts towards TRACKING
+    found_frames: int = 3  # as many in a row, each near the one before, are TRACKING
+
+    def __post_init__(self) -> None:
+        scores = ("lost_score", "tracking_score", "found_score")
+        values = [getattr(self, name) for name in scores]
+        if not 0 <= values[0] <= values[1] <= values[2] <= 1:
+            shown = ", ".join(f"{n} {v!r}" for n, v in zip(scores, values, strict=True))
+            raise ConfigurationError(f"{shown}: accepted are 0 to 1, none below the one before")
+        for name in ("lost_frames", "found_frames"):
+            if not 1 <= getattr(self, name) <= 1000:
+                raise ConfigurationError(f"{name}={getattr(self, name)!r}: accepted is 1 to 1000")
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """State and how many frames in a row speak for another."""
+
+    state: TrackState = TrackState.TRACKING
+    frames: int = 0
+
+    def advance(self, score: float, settings: PresenceSettings) -> Presence:
+        """After one more frame.
+
+        Args:
+            score: of the best box; of a LOST target, 0 where it is not near the last frame's.
+            settings: thresholds.
+        """
+        if self.state is TrackState.LOST:
+            frames = self.frames + 1 if score >= settings.found_score else 0
+            found = frames >= settings.found_frames
+            return Presence() if found else Presence(TrackState.LOST, frames)
+        frames = self.frames + 1 if score < settings.lost_score else 0
+        if frames >= settings.lost_frames:
+            return Presence(TrackState.LOST)
+        is_certain = score >= settings.tracking_score
+        return Presence(TrackState.TRACKING if is_certain else TrackState.UNCERTAIN, frames)

@@ -1,0 +1,32 @@
+"""Where to look for a lost target: around its last place first, then ever farther."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+
+SPACING = 0.5  # of places to look at, fraction of the search region's side
+
+
+def places(
+    center: tuple[float, float], side: float, width: int, height: int
+) -> Iterator[tuple[float, float]]:
+    """Centres of search regions that cover an image, nearest first, again and again.
+
+    Neighbours overlap by half, so that a target as large as half a region is wholly inside one.
+
+    Args:
+        center: where the target was last, pixels; always the first place.
+        side: of the search region, pixels.
+        width: of the image, pixels.
+        height: of the image, pixels.
+    """
+    step = SPACING * side
+
+    def along(middle: float, length: int) -> list[float]:
+        before, after = math.ceil(middle / step), math.ceil((length - middle) / step)
+        return [min(max(middle + k * step, 0.0), length) for k in range(-before, after + 1)]
+
+    grid = {(x, y) for x in along(center[0], width) for y in along(center[1], height)}
+    return itertools.cycle(sorted(grid, key=lambda place: (math.dist(place, center), place)))

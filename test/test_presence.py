@@ -1,0 +1,51 @@
+import pytest
+
+from autrack_ros.tracking.errors import ConfigurationError
+from autrack_ros.tracking.presence import Presence, PresenceSettings, TrackState
+
+SETTINGS = PresenceSettings(
+    tracking_score=0.5, lost_score=0.2, lost_frames=3, found_score=0.8, found_frames=2
+)
+T, U, L = TrackState.TRACKING, TrackState.UNCERTAIN, TrackState.LOST
+
+
+@pytest.mark.parametrize(
+    ("scores", "states"),
+    [
+        ([0.9, 0.5, 0.49, 0.5], [T, T, U, T]),
+        ([0.1, 0.1, 0.1], [U, U, L]),
+        ([0.1, 0.1, 0.2, 0.1, 0.1, 0.1], [U, U, U, U, U, L]),  # three in a row, no fewer
+        ([0.1] * 3 + [0.7] * 5, [U, U] + [L] * 6),  # 0.7 would do to go on, not to be found
+        ([0.1] * 3 + [0.8, 0.8, 0.4], [U, U, L, L, T, U]),
+        ([0.1] * 3 + [0.8, 0.7, 0.8, 0.8], [U, U, L, L, L, L, T]),  # two in a row, no fewer
+    ],
+)
+def test_states_follow_the_scores(scores, states):
+    presence, seen = Presence(), []
+    for score in scores:
+        presence = presence.advance(score, SETTINGS)
+        seen.append(presence.state)
+    assert seen == states
+
+
+def test_a_target_that_was_found_can_be_lost_again():
+    presence = Presence()
+    for score in [0.0] * 3 + [0.9] * 2 + [0.0] * 2:
+        presence = presence.advance(score, SETTINGS)
+    assert presence.state is U
+    assert presence.advance(0.0, SETTINGS).state is L
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lost_score": 0.6}, r"lost_score 0.6, tracking_score 0.5.*none below"),
+        ({"found_score": 1.1}, r"found_score 1.1: accepted are 0 to 1"),
+        ({"lost_score": -0.1}, r"lost_score -0.1"),
+        ({"lost_score": float("nan")}, r"lost_score nan"),
+        ({"lost_frames": 0}, r"lost_frames=0: accepted is 1 to 1000"),
+    ],
+)
+def test_settings_out_of_range_are_named(settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        PresenceSettings(**settings)
