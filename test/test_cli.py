@@ -46,7 +46,8 @@ class FakeTracker:
         self.box = Box(self.box.x + 1, *self.box[1:])
         unit = np.array([[1.0, 0, 0], [0, 1, 0]])
         search = np.zeros((32, 32, 3), np.uint8)
-        return TrackResult(self.box, 0.9, np.ones((4, 4), np.float32), 8 * unit, search, unit)
+        response = np.ones((4, 4), np.float32)
+        return TrackResult(self.box, 0.9, response, 8 * unit, search, unit, 1.0, 1.0, 1.0)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import torch
 from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings, adapt_template
 from autrack_ros.tracking.boxes import Box, validate_box
 from autrack_ros.tracking.calibration import Calibration
+from autrack_ros.tracking.confidence import measure_response
 from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color, to_tensor
 from autrack_ros.tracking.errors import InvalidImageError
 from autrack_ros.tracking.fuse import fuse_batch_norm
@@ -33,6 +34,9 @@ class TrackResult:
     response_to_image: np.ndarray  # (column, row) of a cell -> its centre in the image
     search: np.ndarray  # size x size x 3 uint8 BGR: the search region the network saw
     search_to_image: np.ndarray  # edge coordinates of the search region -> image
+    peak: float  # these three: what the response shows besides the box, see confidence.py
+    second_peak: float
+    sharpness: float
 
 
 class TrackingEngine:
@@ -213,13 +217,15 @@ class TrackingEngine:
             _clamp(target.size[1] * (1 - rate) + found.h * rate, min_side, height),
         )
         moved = replace(target, center=center, size=size)
+        response_to_image = self._response_to_image(geometry)
         return moved, TrackResult(
             box=moved.box,
             score=self.calibration(selection.score) if self.calibration else selection.score,
             response=score,
-            response_to_image=self._response_to_image(geometry),
+            response_to_image=response_to_image,
             search=search,
             search_to_image=_edges(geometry.crop_to_image),
+            **measure_response(score, response_to_image, moved.box)._asdict(),
         )
 
     def _features(self, template: torch.Tensor, corners: torch.Tensor) -> tuple[torch.Tensor, ...]:
