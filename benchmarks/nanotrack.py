@@ -208,7 +208,8 @@ def export_frame(tracker: Tracker) -> tuple[openvino.Model, list[np.ndarray]]:
     tracker.initialize(clip.frame(0), Box(*clip.box(0)))
     engine = tracker.engine
     size = engine.settings.search_size
-    inputs = (torch.rand(1, 3, size, size) * 255, *tracker.target.features)
+    search = torch.randint(0, 256, (1, size, size, 3), dtype=torch.uint8)
+    inputs = (search, *tracker.target.features)
     model = to_openvino(FrameNetwork(engine.network), inputs)
     return model, [value.contiguous().numpy() for value in inputs]
 

@@ -90,7 +90,7 @@ def test_the_exported_network_is_the_whole_of_a_frame():
     tracker = Tracker(engine, AdaptationSettings(method="none"))
     model, inputs = nanotrack.export_frame(tracker)
     assert [tuple(node.shape) for node in model.inputs] == [value.shape for value in inputs]
-    assert inputs[0].shape == (1, 3, 256, 256)
+    assert inputs[0].shape == (1, 256, 256, 3)
     parameters = sum(parameter.numel() for parameter in tracker.engine.network.parameters())
     assert nanotrack.count_parameters([model]) == pytest.approx(parameters, rel=0.01)
 

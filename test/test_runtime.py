@@ -115,6 +115,43 @@ def test_a_result_is_not_overwritten_by_the_next(openvino):
     np.testing.assert_array_equal(first.response, kept)
 
 
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_eight_targets_together_are_found_as_each_alone(runtime, request):
+    if runtime == "openvino":
+        request.getfixturevalue("openvino")
+    engine = make_tracker(runtime).engine
+    targets = [
+        engine.start(scene(0), Box(x, y, 48 + x / 10, 40))
+        for x in (20, 90, 160, 230)
+        for y in (30, 150)
+    ]
+    together = engine.follow(scene(3), targets)
+    assert len({result.box for _, result in together}) == len(targets)
+    for target, (moved, result) in zip(targets, together, strict=True):
+        ((alone, expected),) = engine.follow(scene(3), [target])
+        assert result.box == pytest.approx(expected.box, abs=1e-3)
+        assert result.score == pytest.approx(expected.score, abs=1e-5)
+        np.testing.assert_allclose(result.response, expected.response, atol=1e-5)
+        np.testing.assert_array_equal(result.search, expected.search)
+        assert moved.box == result.box
+        assert moved.features is alone.features
+
+
+@pytest.mark.parametrize(("count", "batches"), [(1, [1]), (2, [2]), (5, [2, 2, 1])])
+def test_torch_on_a_cpu_computes_no_more_than_two_at_once(count, batches):
+    network, settings = lively_network(SMALL), PRESET_OF_NETWORK[SMALL].settings
+    size = settings.template_size
+    with torch.inference_mode():
+        template = network.template(torch.zeros(1, 3, size, size), template_box(size))
+    predict = make_predictor("torch", network, CPU, settings.search_size, template)
+    seen = []
+    network.basemodel.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    search = np.zeros((count, settings.search_size, settings.search_size, 3), np.uint8)
+    score, corners = predict(search, tuple(value.repeat_interleave(count, 0) for value in template))
+    assert seen == batches
+    assert len(score) == len(corners) == count
+
+
 def test_openvino_takes_as_many_threads_as_torch_and_no_less_precision(openvino, monkeypatch):
     compiled = []
 

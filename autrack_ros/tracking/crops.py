@@ -114,6 +114,9 @@ def mean_color(image: np.ndarray) -> tuple[float, ...]:
 def to_tensor(crops: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
     """Crops as network input: HxWx3 or BxHxWx3 uint8 BGR -> Bx3xHxW float32 BGR 0..255."""
     batch = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
-    if batch.ndim == 3:
-        batch = batch.unsqueeze(0)
-    return batch.permute(0, 3, 1, 2).float()
+    return to_input(batch.unsqueeze(0) if batch.ndim == 3 else batch)
+
+
+def to_input(crops: torch.Tensor) -> torch.Tensor:
+    """As ``to_tensor``, of a BxHxWx3 tensor that is on its device."""
+    return crops.permute(0, 3, 1, 2).float()
