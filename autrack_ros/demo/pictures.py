@@ -83,10 +83,10 @@ def draw_tile(shown: Shown, width: int, height: int, *, with_heatmap: bool) -> n
     picture = cv2.resize(shown.image, size, interpolation=interpolation)
     if shown.truth is not None:
         _draw_dotted(picture, _scaled(shown.truth, scale))
-    if shown.track is None:
-        _text(picture, "not processed", (8, 20))
+    track = shown.track
+    if track is None or track.box is None:
+        _text(picture, "not processed" if track is None else track.state, (8, 20))
     else:
-        track = shown.track
         target = DrawnTarget(_scaled(track.box, scale), score=track.score, state=track.state)
         inset = shown.heatmap if with_heatmap else None
         picture = draw_overlay(picture, [target], inset=inset)

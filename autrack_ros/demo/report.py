@@ -11,12 +11,11 @@ import numpy as np
 from rosbags.typesys.store import Typestore
 
 from autrack_ros.demo.bag import read_topic, stamp_ns
-from autrack_ros.evaluation.metrics import ious, present
+from autrack_ros.evaluation.metrics import ious
 from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.errors import AutrackError
 
-_TRACKING, _LOST = 2, 3  # Track.msg
-_STATE_NAMES = {_TRACKING: "tracking", _LOST: "lost"}
+_STATE_NAMES = {1: "adapting", 2: "tracking", 3: "uncertain", 4: "lost"}  # of Track.msg
 
 
 class DemoError(AutrackError):
@@ -25,9 +24,9 @@ class DemoError(AutrackError):
 
 @dataclass(frozen=True, slots=True)
 class FrameTrack:
-    """The node's answer to one frame; box in edge coordinates, pixels."""
+    """The node's answer to one frame; box in edge coordinates, pixels, None while lost."""
 
-    box: Box
+    box: Box | None
     state: str
     score: float
     processing_ms: float
@@ -52,11 +51,14 @@ class Run:
 
     @property
     def boxes(self) -> np.ndarray:
-        """A box a published frame, N x 4 float64; NaN where the frame was not processed."""
-        missing = (math.nan,) * 4
-        return np.array(
-            [self.tracks[stamp].box if stamp in self.tracks else missing for stamp in self.stamps]
-        )
+        """A box a published frame, N x 4 float64; NaN where there is none."""
+        boxes = [self.tracks[stamp].box if stamp in self.tracks else None for stamp in self.stamps]
+        return np.array([(math.nan,) * 4 if box is None else box for box in boxes])
+
+    @property
+    def processed(self) -> np.ndarray:
+        """Whether a published frame was processed, N bool."""
+        return np.array([stamp in self.tracks for stamp in self.stamps])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,8 @@ def read_run(bag: Path, types: Typestore, node: str, image_topic: str) -> Run:
     tracks: dict[int, FrameTrack] = {}
     for received_ns, message in read_topic(bag, types, f"{node}/track"):
         if message.state in _STATE_NAMES:
-            box = Box(
-                message.center_x - message.size_x / 2,
-                message.center_y - message.size_y / 2,
-                message.size_x,
-                message.size_y,
-            )
+            x, y = message.center_x - message.size_x / 2, message.center_y - message.size_y / 2
+            box = Box(x, y, message.size_x, message.size_y) if message.size_x > 0 else None
             tracks[stamp_ns(message)] = FrameTrack(
                 box,
                 _STATE_NAMES[message.state],
@@ -113,15 +111,16 @@ def read_run(bag: Path, types: Typestore, node: str, image_topic: str) -> Run:
 
 
 def overlaps(run: Run, truth: np.ndarray) -> np.ndarray:
-    """IoU a published frame with the annotated boxes, N float64; NaN where there is no box.
+    """IoU a published frame with the annotated boxes, N float64: 0 where the target was lost.
+
+    NaN where the frame was not processed or the target is not annotated.
 
     Raises:
         DemoError: the numbers of frames and of annotated boxes differ.
     """
     if len(run.stamps) != len(truth):
         raise DemoError(f"{len(run.stamps)} frames were recorded, but {len(truth)} are annotated")
-    boxes = run.boxes
-    return np.where(present(boxes), ious(boxes, truth), np.nan)
+    return np.where(run.processed, ious(run.boxes, truth), np.nan)
 
 
 def summarise(run: Run, truth: np.ndarray | None) -> Summary:

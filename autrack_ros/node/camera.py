@@ -70,7 +70,7 @@ def bearings(info: CameraInfo, points: np.ndarray) -> np.ndarray | None:
     """
     if info.k[0] == 0:
         return None
-    _check(info)
+    check_camera(info)
     points = np.asarray(points, np.float64).reshape(-1, 2)
     if len(points) == 0:  # which OpenCV refuses
         return np.empty((0, 3))
@@ -86,7 +86,14 @@ def bearings(info: CameraInfo, points: np.ndarray) -> np.ndarray | None:
         return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
 
-def _check(info: CameraInfo) -> None:
+def check_camera(info: CameraInfo) -> None:
+    """Check that a CameraInfo describes a camera, or has no calibration (K[0] is 0).
+
+    Raises:
+        InvalidCameraError: names the field, its value and what is accepted.
+    """
+    if info.k[0] == 0:
+        return
     focal = info.k[0], info.k[4]
     if not all(math.isfinite(value) for value in info.k) or min(focal) <= 0:
         raise InvalidCameraError(

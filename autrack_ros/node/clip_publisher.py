@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from autrack_ros.evaluation.frames import open_frames
-from autrack_ros.msg import InitBox, Track
+from autrack_ros.msg import AdaptationReport, InitBox, Track
 from autrack_ros.node import qos
 from autrack_ros.node.image_conversion import bgr_to_image
 from autrack_ros.node.program import run_program
@@ -31,8 +31,8 @@ _DISCOVERY_S = 1.0  # the other subscribers, such as a recorder, are found withi
 class ClipPublisher(Node):
     """Publish the frames of ``source`` on ``image`` and their target on ``init_box``.
 
-    With ``hold_first_frame`` the second frame waits for the tracker's result of the first one (on
-    ``tracker/track``), so that the adaptation costs no frames.
+    With ``hold_first_frame`` the second frame waits until the tracker has adapted its template to
+    the first one, so that a run is the same on every machine.
 
     Raises:
         AutrackError: a parameter or the source is wrong.
@@ -54,7 +54,9 @@ class ClipPublisher(Node):
         self._frame_id = self._declare("frame_id", "camera", "frame_id of the images")
         self._loop = self._declare("loop", False, "Start again after the last frame")
         self._hold = self._declare(
-            "hold_first_frame", True, "Wait for the tracker's result of the first frame"
+            "hold_first_frame",
+            True,
+            "Wait with the second frame until the tracker has adapted to the first",
         )
         self._subscribers = self._declare(
             "subscribers",
@@ -75,6 +77,10 @@ class ClipPublisher(Node):
         self._boxes = self.create_publisher(InitBox, "init_box", qos.COMMAND)
         self._newest_track = Track()
         self._tracks = self.create_subscription(Track, "tracker/track", self._on_track, qos.RESULT)
+        self._adapted = Header()  # of the last report
+        self.create_subscription(
+            AdaptationReport, "tracker/adaptation", self._on_report, qos.LATCHED
+        )
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
@@ -126,9 +132,9 @@ class ClipPublisher(Node):
             if not self._hold:
                 return header
             self._spin_until(lambda: self._newest_track.header == header, _ANSWER_S)
-            while self._answer_to(header) == Track.ADAPTING:
-                self._spin_until(lambda: False, 0.02)
             if self._newest_track.header == header and self._newest_track.id == self._id:
+                while self._adapted != header:
+                    self._spin_until(lambda: False, 0.02)
                 return header
         raise ConfigurationError(
             f"the tracker did not take the box {tuple(box)} in the first image of "
@@ -146,9 +152,8 @@ class ClipPublisher(Node):
     def _on_track(self, message: Track) -> None:
         self._newest_track = message
 
-    def _answer_to(self, header: Header) -> int | None:
-        """State in the newest track if that is of this image."""
-        return self._newest_track.state if self._newest_track.header == header else None
+    def _on_report(self, message: AdaptationReport) -> None:
+        self._adapted = message.header
 
     def _wait_for_subscribers(self) -> None:
         """Wait for whoever takes the images, and for a tracker if there is a box for it."""

@@ -74,13 +74,24 @@ def image_to_bgr(message: Image) -> np.ndarray:
         InvalidImageError: names the field (encoding, width, height, step or data), its value, and
             what is accepted.
     """
+    check_image(message)
+    encoding = _ENCODINGS[message.encoding]
+    return _to_bgr(_pixels(message, encoding), encoding.to_bgr)
+
+
+def check_image(message: Image) -> tuple[int, int]:
+    """Return width and height of an image message that ``image_to_bgr`` can read, pixels.
+
+    Raises:
+        InvalidImageError: as there.
+    """
     encoding = _ENCODINGS.get(message.encoding)
     if encoding is None:
         accepted = ", ".join(ACCEPTED_ENCODINGS)
-        raise InvalidImageError(f"encoding '{message.encoding}': accepted are {accepted}")
+        shown = message.encoding[:_MAX_FORMAT_CHARACTERS]
+        raise InvalidImageError(f"encoding '{shown}': accepted are {accepted}")
     _check_layout(message, encoding)
-    pixels = _pixels(message, encoding)
-    return _to_bgr(pixels, encoding.to_bgr)
+    return message.width, message.height
 
 
 def compressed_to_bgr(message: CompressedImage) -> np.ndarray:
@@ -112,6 +123,21 @@ def compressed_to_bgr(message: CompressedImage) -> np.ndarray:
     if pixels.shape[2] == 4:
         return _to_bgr(pixels, cv2.COLOR_RGBA2BGR if swapped else cv2.COLOR_BGRA2BGR)
     return _to_bgr(pixels, cv2.COLOR_RGB2BGR if swapped else None)
+
+
+def declared_size(message: CompressedImage) -> tuple[int, int]:
+    """Return width and height that JPEG or PNG data declare, pixels.
+
+    Raises:
+        InvalidImageError: other data, or more than ``MAX_COMPRESSED_PIXELS``.
+    """
+    size = compressed_size(bytes(memoryview(message.data)))
+    if size is None:
+        raise _refused(message, "not the data of a JPEG or PNG image, which are accepted")
+    if size[0] * size[1] > MAX_COMPRESSED_PIXELS:
+        limit = f"at most {MAX_COMPRESSED_PIXELS} pixels are accepted"
+        raise _refused(message, f"declares {size[0]}x{size[1]} pixels; {limit}")
+    return size
 
 
 def bgr_to_image(bgr: np.ndarray, header: Header) -> Image:
@@ -157,12 +183,7 @@ def _pixels(message: Image, encoding: _Encoding) -> np.ndarray:
 
 def _decode(message: CompressedImage, data: bytes) -> np.ndarray:
     """Decode to HxW, HxWx3 or HxWx4, uint8 or uint16, with the channels as they were encoded."""
-    size = compressed_size(data)
-    if size is None:
-        raise _refused(message, "not the data of a JPEG or PNG image, which are accepted")
-    if size[0] * size[1] > MAX_COMPRESSED_PIXELS:
-        limit = f"at most {MAX_COMPRESSED_PIXELS} pixels are accepted"
-        raise _refused(message, f"declares {size[0]}x{size[1]} pixels; {limit}")
+    declared_size(message)
     # Older releases of OpenCV fill the rest of a JPEG that was cut off with grey and do not tell.
     # Neither marker can occur inside the compressed pixels.
     if data.startswith(JPEG_START) and data.find(JPEG_END, data.rfind(JPEG_SCAN)) < 0:

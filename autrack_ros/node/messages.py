@@ -6,17 +6,18 @@ arrives as garbage: hence the conversions.
 
 from __future__ import annotations
 
-import numpy as np
+from geometry_msgs.msg import Vector3
 from std_msgs.msg import Header
 
 from autrack_ros.msg import AdaptationReport as AdaptationReportMessage
 from autrack_ros.msg import InitBox, Track
-from autrack_ros.tracking import AdaptationReport, Box
+from autrack_ros.tracking import AdaptationReport, Box, TrackResult
 
 STATE_NAMES = {
     Track.IDLE: "idle",
     Track.ADAPTING: "adapting",
     Track.TRACKING: "tracking",
+    Track.UNCERTAIN: "uncertain",
     Track.LOST: "lost",
 }
 
@@ -32,31 +33,36 @@ def track_message(
     target_id: str = "",
     box: Box | None = None,
     score: float = 0.0,
-    response_to_image: np.ndarray | None = None,
+    result: TrackResult | None = None,
+    bearing: tuple[float, float, float] | None = None,
     processing_ms: float = 0.0,
     adaptation_ms: float = 0.0,
     processed_images: int = 0,
     dropped_images: int = 0,
 ) -> Track:
-    """Make a Track; what is not given (box, score, affine of the response map) is zero."""
-    affine = np.zeros(6) if response_to_image is None else response_to_image.ravel()
-    shown = Box(0.0, 0.0, 0.0, 0.0) if box is None else box
-    center_x, center_y = shown.center
-    return Track(
+    """Make a Track; what is not given is zero, and without a box so is all that tells of it."""
+    message = Track(
         header=header,
         state=state,
         id=target_id,
-        center_x=float(center_x),
-        center_y=float(center_y),
-        size_x=float(shown.w),
-        size_y=float(shown.h),
-        score=float(score),
-        response_to_image=affine,
         processing_ms=float(processing_ms),
         adaptation_ms=float(adaptation_ms),
         processed_images=processed_images,
         dropped_images=dropped_images,
     )
+    if box is not None:
+        message.center_x, message.center_y = map(float, box.center)
+        message.size_x, message.size_y = float(box.w), float(box.h)
+        message.score = float(score)
+        if bearing is not None:
+            message.bearing = Vector3(**dict(zip("xyz", map(float, bearing), strict=True)))
+        if result is not None:
+            message.peak = float(result.peak)
+            message.second_peak = float(result.second_peak)
+            message.sharpness = float(result.sharpness)
+    if result is not None:
+        message.response_to_image = result.response_to_image.ravel()
+    return message
 
 
 def report_message(
@@ -74,4 +80,5 @@ def report_message(
         stop_reason=report.stop_reason,
         max_change=float(report.max_change),
         mean_change=float(report.mean_change),
+        support_crops=report.support_crops,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rcl_interfaces.msg import (
@@ -15,16 +15,19 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
     PRESETS,
     AdaptationSettings,
     ConfigurationError,
+    PresenceSettings,
 )
 from autrack_ros.tracking.adaptation import LOSSES, METHODS
 from autrack_ros.tracking.runtime import RUNTIMES
 
 ADAPTATION_PREFIX = "adaptation."
+PRESENCE_PREFIX = "presence."
 _LARGEST = 1e9  # rclpy's ranges have two ends
 
 
@@ -43,7 +46,7 @@ class TrackerParameter:
     """
 
     name: str
-    default: str | int | float
+    default: str | bool | int | float
     description: str
     unit: str = ""
     range: tuple[float, float] | None = None
@@ -84,6 +87,12 @@ def _adaptation(
     return TrackerParameter(ADAPTATION_PREFIX + name, default, description, unit, range, choices)
 
 
+def _presence(name: str, description: str, range: tuple[float, float]) -> TrackerParameter:
+    """Make a row of the thresholds of a target's state, as ``_adaptation`` does."""
+    default = getattr(PresenceSettings(), name)
+    return TrackerParameter(PRESENCE_PREFIX + name, default, description, range=range)
+
+
 PARAMETERS = (
     TrackerParameter(
         "preset",
@@ -113,7 +122,62 @@ PARAMETERS = (
         read_only=True,
     ),
     TrackerParameter(
-        "lost_score", 0.2, "A target whose score is lower is reported as LOST", range=(0, 1)
+        "autostart",
+        True,
+        "Configure and activate at the start; false: wait for a lifecycle manager",
+        read_only=True,
+    ),
+    TrackerParameter(
+        "image_transport",
+        "raw",
+        "raw: sensor_msgs/Image on image; compressed: CompressedImage on image/compressed",
+        choices=tuple(TRANSPORTS),
+        read_only=True,
+    ),
+    TrackerParameter(
+        "image_buffer.seconds",
+        2.0,
+        "Recent images kept for boxes drawn on past ones: longest time",
+        "s",
+        range=(0, 60),
+        read_only=True,
+    ),
+    TrackerParameter(
+        "image_buffer.megabytes",
+        128,
+        "Recent images kept for boxes drawn on past ones: most memory",
+        "MB",
+        range=(0, 100_000),
+        read_only=True,
+    ),
+    TrackerParameter(
+        "image_buffer.tolerance",
+        0.02,
+        "Largest difference between the stamps of a box and of its image",
+        "s",
+        range=(0, 10),
+    ),
+    TrackerParameter("max_targets", 8, "Targets followed at once, at most", range=(1, 64)),
+    TrackerParameter(
+        "selected_target", "", "Target on ~/track and the heat map; empty or unknown: the first"
+    ),
+    TrackerParameter(
+        "marker_depth", 1.0, "Length of the view rays on ~/markers", "m", range=(0.001, 1000)
+    ),
+    TrackerParameter(
+        "detections.class_id", "", "Class taken from init_detections; empty: any of them"
+    ),
+    TrackerParameter(
+        "detections.take_all",
+        False,
+        "Take every such detection; false: the one with the best score",
+    ),
+    _presence("lost_score", "A frame with a lower score counts towards LOST", range=(0, 1)),
+    _presence("lost_frames", "So many in a row are LOST", range=(1, 1000)),
+    _presence("tracking_score", "From this score on TRACKING, below it UNCERTAIN", range=(0, 1)),
+    _presence("found_score", "From this score on a frame takes a LOST target back", range=(0, 1)),
+    _presence(
+        "found_frames", "So many in a row, each near the one before, take it back", range=(1, 1000)
     ),
     _adaptation(
         "method", "How the template is moved; none switches the adaptation off", choices=METHODS
@@ -143,6 +207,20 @@ PARAMETERS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The parameters that may change while the node runs; see ``PARAMETERS``."""
+
+    adaptation: AdaptationSettings
+    presence: PresenceSettings
+    max_targets: int
+    selected_target: str
+    tolerance_ns: int
+    marker_depth: float
+    class_id: str
+    take_all: bool
+
+
 def declare_parameters(node: Node) -> None:
     """Declare every parameter and refuse wrong values from now on, with a reason.
 
@@ -153,11 +231,11 @@ def declare_parameters(node: Node) -> None:
     """
     for row in PARAMETERS:
         node.declare_parameter(row.name, row.default, row.descriptor)
-    read_adaptation(node)
+    read_settings(node)
 
     def check(changes: list[Parameter]) -> SetParametersResult:
         try:
-            read_adaptation(node, changes)
+            read_settings(node, changes)
         except ConfigurationError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -165,17 +243,26 @@ def declare_parameters(node: Node) -> None:
     node.add_on_set_parameters_callback(check)
 
 
-def read_adaptation(node: Node, changes: Iterable[Parameter] = ()) -> AdaptationSettings:
-    """Read the adaptation's settings from the node, as they would be after the changes.
+def read_settings(node: Node, changes: Iterable[Parameter] = ()) -> Settings:
+    """Read the settings from the node, as they would be after the changes.
 
     Raises:
         ConfigurationError: names the setting, its value and what is accepted.
     """
-    rows = [row.name for row in PARAMETERS if row.name.startswith(ADAPTATION_PREFIX)]
-    values: Mapping[str, Any] = {
-        **{parameter.name: parameter.value for parameter in node.get_parameters(rows)},
-        **{parameter.name: parameter.value for parameter in changes if parameter.name in rows},
-    }
-    return AdaptationSettings(
-        **{name.removeprefix(ADAPTATION_PREFIX): value for name, value in values.items()}
+    names = [row.name for row in PARAMETERS]
+    values = {parameter.name: parameter.value for parameter in node.get_parameters(names)}
+    values |= {parameter.name: parameter.value for parameter in changes}
+
+    def group(kind: type, prefix: str) -> Any:
+        return kind(**{field.name: values[prefix + field.name] for field in fields(kind)})
+
+    return Settings(
+        adaptation=group(AdaptationSettings, ADAPTATION_PREFIX),
+        presence=group(PresenceSettings, PRESENCE_PREFIX),
+        max_targets=values["max_targets"],
+        selected_target=values["selected_target"],
+        tolerance_ns=round(values["image_buffer.tolerance"] * 1e9),
+        marker_depth=values["marker_depth"],
+        class_id=values["detections.class_id"],
+        take_all=values["detections.take_all"],
     )

@@ -23,6 +23,13 @@ LATCHED = QoSProfile(
     durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
 )
 
+#: What happened: a subscriber that comes late gets the last few.
+STATUS = QoSProfile(
+    depth=10,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+)
+
 
 def describe(profile: QoSProfile) -> str:
     """Return the policies that decide whether two ends match, as in "best effort, volatile"."""

@@ -1,398 +1,367 @@
-"""The tracker node: follow one target through the images of a topic."""
+"""The tracker node: follow targets through the images of a topic."""
 
 from __future__ import annotations
 
-import math
+import gc
 import os
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import numpy as np
 import rclpy
 import torch
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from rclpy.publisher import Publisher
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 from rclpy.task import Future
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
-from std_srvs.srv import Trigger
+from sensor_msgs.msg import CameraInfo
+from std_srvs.srv import SetBool, Trigger
 
-from autrack_ros.drawing import DrawnTarget, draw_heatmap, draw_overlay, draw_template
-from autrack_ros.msg import AdaptationReport as AdaptationReportMessage
-from autrack_ros.msg import InitBox, Track
+from autrack_ros.msg import InitBox
 from autrack_ros.node import qos
-from autrack_ros.node.image_conversion import bgr_to_image, float_to_image, image_to_bgr
-from autrack_ros.node.messages import STATE_NAMES, box_of, report_message, track_message
-from autrack_ros.node.newest_slot import NewestSlot
-from autrack_ros.node.parameters import declare_parameters, read_adaptation
+from autrack_ros.node.background_adaptation import Adapted
+from autrack_ros.node.detections import select_boxes
+from autrack_ros.node.diagnostics import NO_IMAGE_S, DiagnosticsPublisher, Health
+from autrack_ros.node.frame_statistics import FrameStatistics
+from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
+from autrack_ros.node.memory_use import gpu_memory_mb, process_memory_mb
+from autrack_ros.node.messages import box_of, report_message
+from autrack_ros.node.optional_messages import OptionalMessages
+from autrack_ros.node.parameters import declare_parameters, read_settings
+from autrack_ros.node.pipeline import Pipeline
+from autrack_ros.node.problems import Problems
 from autrack_ros.node.program import run_program
-from autrack_ros.node.worker import Worker
-from autrack_ros.srv import Initialize
-from autrack_ros.tracking import (
-    Box,
-    InvalidBoxError,
-    InvalidImageError,
-    TrackResult,
-    load_tracker,
-    validate_box,
-)
+from autrack_ros.node.stream import StreamMonitor
+from autrack_ros.node.target_session import Request, TargetSession
+from autrack_ros.node.transports import TRANSPORTS
+from autrack_ros.srv import Initialize, RemoveTarget
+from autrack_ros.tracking import AutrackError, InvalidImageError, load_engine
 
-NO_IMAGE_WARNING_S = 5.0
-REPEAT_PROBLEM_S = 10.0  # a problem with every image is logged this often
+_MEGABYTE = 1_000_000
+_SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What waits for the next image.
+class TrackerNode(LifecycleNode):
+    """Track targets in the images of a topic.
 
-    Attributes:
-        id: of the target.
-        box: to be taken; None only forgets.
-        answer: called once, with what became of it.
-        patient: waits however long no usable image comes.
-        forget: the target tracked so far is forgotten first.
-    """
-
-    id: str
-    box: Box | None
-    answer: Callable[[Initialize.Response], None]
-    patient: bool = True
-    forget: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """What the worker remembers of the target between images."""
-
-    id: str
-    adaptation_ms: float
-
-
-class TrackerNode(Node):
-    """Track one target.
-
-    The executor's thread only passes images and requests on; the worker thread does everything
-    else, and it alone touches the tracker.
+    The model is loaded in configure; images and boxes are taken while the node is active. The
+    executor's thread only passes images and commands on: the worker's thread does everything else,
+    and it alone touches the targets. A third thread adapts templates.
 
     Raises:
-        AutrackError: a parameter, the checkpoint or the device is wrong.
+        ConfigurationError: a parameter is wrong.
         rclpy.exceptions.ParameterException: a parameter has the wrong type or is out of its range.
     """
 
     def __init__(self) -> None:
         super().__init__("tracker")
         declare_parameters(self)
-        # Threads that wait for an occupied core are slower than fewer threads.
-        torch.set_num_threads(self._parameter("threads") or max(1, (os.cpu_count() or 1) // 2))
-        self._tracker = load_tracker(
-            self._parameter("preset"),
-            self._parameter("checkpoint") or None,
-            self._parameter("device"),
-            read_adaptation(self),
-            self._parameter("runtime"),
+        self._settings = read_settings(self)
+        self._transport = TRANSPORTS[self._parameter("image_transport")]
+        self._optional = OptionalMessages(self.get_logger())
+        self._problems = Problems(self.get_logger())
+        self._images: ImageBuffer[Any] = ImageBuffer(
+            self._parameter("image_buffer.seconds"),
+            self._parameter("image_buffer.megabytes") * _MEGABYTE,
         )
-        self._target: _Target | None = None
-        self._processed = 0
-        self._image_size: tuple[int, int] | None = None  # width, height
-        self._problem, self._problem_time = "", -math.inf
-
-        self._requests: NewestSlot[_Request] = NewestSlot()
-        self._stopping = threading.Event()
-        self._worker = Worker(self._process, self._on_error)
-
-        self._track = self.create_publisher(Track, "~/track", qos.RESULT)
-        self._adaptation = self.create_publisher(
-            AdaptationReportMessage, "~/adaptation", qos.LATCHED
-        )
-        self._template = self.create_publisher(Image, "~/template", qos.LATCHED)
-        self._response_map = self.create_publisher(Image, "~/response_map", qos.DEBUG_IMAGE)
-        self._heatmap = self.create_publisher(Image, "~/response_heatmap", qos.DEBUG_IMAGE)
-        self._overlay = self.create_publisher(Image, "~/overlay", qos.DEBUG_IMAGE)
-
-        self.create_service(Trigger, "~/reset", self._on_reset)
-        # Of its own group: while it waits for the worker the other callbacks go on, itself too.
-        self.create_service(
-            Initialize,
-            "~/initialize",
-            self._on_initialize,
-            callback_group=ReentrantCallbackGroup(),
-        )
-        self.create_subscription(InitBox, "init_box", self._on_init_box, qos.COMMAND)
-        self._images = self.create_subscription(
-            Image,
-            "image",
-            self._on_image,
-            qos.SENSOR_IMAGE,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        self._statistics = FrameStatistics()
+        self._fault: Exception | None = None  # of the last configure
+        self._pipeline: Pipeline | None = None  # from configure to cleanup
+        self._inputs: list[Subscription] = []  # while it is active
+        self._active_since: float | None = None
+        self._enabled = True
         self._received = self._received_at_last_check = 0
+        self._image_topic = self.resolve_topic_name(self._transport.topic)
+        self.add_post_set_parameters_callback(self._on_parameters)
+
+        self.create_service(SetBool, "~/enable", self._on_enable)
+        self.create_service(Trigger, "~/reset", self._on_reset)
+        # Of a group of their own: while they wait for the worker the other callbacks go on.
+        waiting = ReentrantCallbackGroup()
+        self.create_service(
+            RemoveTarget, "~/remove_target", self._on_remove_target, callback_group=waiting
+        )
+        self.create_service(Initialize, "~/initialize", self._on_initialize, callback_group=waiting)
         self.create_timer(
-            NO_IMAGE_WARNING_S,
-            self._warn_without_images,
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
+            NO_IMAGE_S, self._warn_without_images, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
-        self._worker.start()
-        engine = self._tracker.engine
-        self.get_logger().info(
-            f"{engine.preset.name} on {engine.device} in {engine.runtime}; "
-            f"waiting for a box on {self.resolve_topic_name('init_box')} and images on "
-            f"{self._images.topic_name}"
-        )
+        self._diagnostics = DiagnosticsPublisher(self, self._parameter("device"), self._health)
 
     def run(self) -> None:
-        """Work until the program is told to end."""
+        """Work until the program is told to end.
+
+        Raises:
+            AutrackError: with ``autostart``, the checkpoint or the device is wrong.
+        """
+        if self._parameter("autostart"):
+            self.trigger_configure()
+            if self._fault is not None:
+                raise self._fault
+            self.trigger_activate()
         rclpy.spin(self)
 
     def close(self) -> None:
-        """End the worker; call it before the node is destroyed."""
-        self._stopping.set()
-        self._worker.stop()
+        """End the threads; call it before the node is destroyed."""
+        if self._pipeline is not None:
+            self._pipeline.stop()
+
+    # Transitions of the lifecycle.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model and warm it up."""
+        self._fault = None
+        try:
+            # Threads that wait for an occupied core are slower than fewer threads.
+            torch.set_num_threads(self._parameter("threads") or max(1, (os.cpu_count() or 1) // 2))
+            engine = load_engine(
+                self._parameter("preset"),
+                self._parameter("checkpoint") or None,
+                self._parameter("device"),
+                self._parameter("runtime"),
+            )
+        except AutrackError as error:
+            self._fault = error
+            self.get_logger().error(f"not configured: {error}")
+            return _FAILURE
+        self._pipeline = Pipeline(
+            self,
+            engine,
+            self._transport,
+            self._images,
+            self._settings,
+            self._statistics,
+            self._problems,
+            self._optional,
+        )
+        self._pipeline.start()
+        return _SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take images and boxes."""
+        image_qos = QoSOverridingOptions.with_default_policies()
+        self._monitor = StreamMonitor()
+        self._inputs = [
+            self.create_subscription(
+                self._transport.message,
+                self._transport.topic,
+                self._on_image,
+                qos.SENSOR_IMAGE,
+                qos_overriding_options=image_qos,
+            ),
+            self.create_subscription(
+                CameraInfo, "camera_info", self._on_camera_info, qos.SENSOR_IMAGE
+            ),
+            self.create_subscription(InitBox, "init_box", self._on_init_box, qos.COMMAND),
+        ]
+        vision = self._optional.find("~/detections and init_detections", "vision_msgs")
+        if vision is not None:
+            self._inputs.append(
+                self.create_subscription(
+                    vision.Detection2DArray, "init_detections", self._on_detections, qos.COMMAND
+                )
+            )
+        self._active_since = time.monotonic()
+        engine = self._running.engine
+        self.get_logger().info(
+            f"{engine.preset.name} on {engine.device} in {engine.runtime}; waiting for a box on "
+            f"{self.resolve_topic_name('init_box')} and images on {self._image_topic}"
+        )
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take no more images; the targets are kept."""
+        self._stop_inputs("the node was deactivated")
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget everything and give the memory back, that of the GPU too."""
+        self._end_work()
+        return _SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """As deactivate and cleanup, from whichever state."""
+        self._stop_inputs("the node was shut down")
+        self._end_work()
+        return _SUCCESS
+
+    def _stop_inputs(self, reason: str) -> None:
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs, self._active_since = [], None
+        self._refuse_impatient(reason)
+        self._images.clear()
+
+    def _end_work(self) -> None:
+        if self._pipeline is None:
+            return
+        self._pipeline.stop()
+        self._pipeline = None
+        gc.collect()  # the network is part of cycles
+        torch.cuda.empty_cache()
 
     # The executor's thread: every callback returns at once.
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: Any) -> None:
         self._received += 1
-        self._worker.put(message)
+        if self._enabled and self._is_wanted(message):
+            self._running.put(message)
+
+    def _is_wanted(self, message: Any) -> bool:
+        """Look at the header, and keep the image for boxes drawn on it."""
+        self._statistics.image_received()
+        try:
+            size = self._transport.size(message)
+        except InvalidImageError:
+            return True  # the worker says what is wrong with it
+        for event in self._monitor.feed(stamp_ns(message), message.header.frame_id, *size):
+            self._problems.warning(f"{self._image_topic}: {event.text}")
+            if event.skips_image:
+                return False
+            if event.forgets:
+                self._images.clear()
+                self._running.command(partial(TargetSession.forget_images, reason=event.text))
+        self._images.add(message)
+        return True
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._running.camera_info = message
 
     def _on_init_box(self, message: InitBox) -> None:
-        def answer(response: Initialize.Response) -> None:
-            if not response.accepted:
-                topic = self.resolve_topic_name("init_box")
-                self.get_logger().error(f"{topic}: {response.reason}")
+        self._request(message, lambda outcome: None)
 
-        self._take(message, answer, patient=True)
+    def _on_detections(self, message: Any) -> None:
+        settings = self._settings
+        selection = select_boxes(message, settings.class_id, settings.take_all)
+        for line in selection.refused:
+            topic = self.resolve_topic_name("init_detections")
+            self._problems.warning(f"{topic}: {line}")
+        for name, box in selection.boxes:
+            request = Request(name, box, stamp_ns(message), lambda outcome: None)
+            self._running.command(partial(TargetSession.offer, request=request))
 
     async def _on_initialize(
         self, request: Initialize.Request, response: Initialize.Response
     ) -> Initialize.Response:
-        if self._received == 0:
-            response.reason = f"no image has come on {self._images.topic_name} yet"
+        response.reason = self._why_not_working()
+        if not response.reason and self._received == 0:
+            response.reason = f"no image has come on {self._image_topic} yet"
+        if response.reason:
             return response
         answered: Future = Future()
 
-        def answer(result: Initialize.Response) -> None:
-            answered.set_result(result)
+        def answer(outcome: Adapted | str) -> None:
+            answered.set_result(outcome)
             if self.executor is not None:
                 self.executor.wake()
 
-        self._take(request.box, answer, patient=False)
-        return await answered
+        self._request(request.box, answer, patient=False)
+        outcome = await answered
+        if isinstance(outcome, str):
+            response.reason = outcome
+        else:
+            response.accepted = True
+            job = outcome.job
+            response.report = report_message(job.header, job.id, outcome.report)
+        return response
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._enabled = request.data
+        response.success = True
+        if not self._enabled:
+            self._refuse_impatient("the node was disabled")
+        return response
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._put(_Request("", None, lambda _: None, forget=True), "reset")
+        if self._pipeline is not None:
+            self._pipeline.command(lambda session: session.remove_all("reset"))
         response.success = True
         return response
 
-    def _take(
-        self, message: InitBox, answer: Callable[[Initialize.Response], None], patient: bool
+    async def _on_remove_target(
+        self, request: RemoveTarget.Request, response: RemoveTarget.Response
+    ) -> RemoveTarget.Response:
+        response.message = "" if self._pipeline else self._why_not_working()
+        if self._pipeline is None:
+            return response
+        answered: Future = Future()
+
+        def remove(session: TargetSession) -> None:
+            removed = session.remove(request.id, "removed")
+            answered.set_result((removed, session.ids))
+            if self.executor is not None:
+                self.executor.wake()
+
+        self._pipeline.command(remove)
+        response.success, ids = await answered
+        if not response.success:
+            response.message = f"no target '{request.id}'; followed are {ids or 'none'}"
+        return response
+
+    def _on_parameters(self, changes: list[Parameter]) -> None:
+        self._settings = settings = read_settings(self)
+        if self._pipeline is not None:
+            self._pipeline.command(lambda session: setattr(session, "settings", settings))
+
+    def _request(
+        self, message: InitBox, answer: Callable[[Adapted | str], None], patient: bool = True
     ) -> None:
-        """Have the box taken in the next image; a wrong one is refused before it disturbs anything.
+        request = Request(message.id, box_of(message), stamp_ns(message), answer, patient)
+        self._running.command(lambda session: session.request(request))
 
-        Before the first image there is nothing to disturb and no size to check it against.
-        """
-        box = box_of(message)
-        try:
-            if self._image_size is not None:
-                validate_box(box, *self._image_size)
-        except InvalidBoxError as error:
-            answer(self._refusal(message.id, error))
-            return
-        self._put(_Request(message.id, box, answer, patient), f"replaced by '{message.id}'")
-
-    def _put(self, request: _Request, reason: str) -> None:
-        """Have a request met at the next image, in place of one that waits."""
-        waiting = self._requests.poll()
-        if waiting is not None:
-            request = replace(request, forget=request.forget or waiting.forget)
-            if waiting.patient:  # a topic: nobody waits for an answer
-                self.get_logger().debug(f"target '{waiting.id}': {reason}")
-            else:
-                waiting.answer(Initialize.Response(reason=f"target '{waiting.id}': {reason}"))
-        self._requests.put(request)
-
-    def _refuse_waiting(self, reason: str) -> None:
-        """Answer a request that does not wait longer for a usable image."""
-        request = self._requests.poll(lambda waiting: not waiting.patient)
-        if request is not None:
-            request.answer(self._refusal(request.id, reason))
+    def _refuse_impatient(self, reason: str) -> None:
+        if self._pipeline is not None:
+            self._pipeline.command(lambda session: session.refuse_impatient(reason))
 
     def _warn_without_images(self) -> None:
-        if self._received == self._received_at_last_check:
-            topic = self._images.topic_name
-            self._refuse_waiting(f"no image has come on {topic} for {NO_IMAGE_WARNING_S:g} s")
+        since = self._active_since
+        is_waiting = since is not None and self._enabled and time.monotonic() - since >= NO_IMAGE_S
+        if is_waiting and self._received == self._received_at_last_check:
+            self._refuse_impatient(f"no image has come on {self._image_topic} for {NO_IMAGE_S:g} s")
             publishers = "; ".join(
                 f"{info.node_name} ({qos.describe(info.qos_profile)})"
-                for info in self.get_publishers_info_by_topic(topic)
+                for info in self.get_publishers_info_by_topic(self._image_topic)
             )
             self.get_logger().warning(
-                f"no image on {topic} for {NO_IMAGE_WARNING_S:g} s; subscribed with "
-                f"{qos.describe(self._images.qos_profile)}; publishers: {publishers or 'none'}"
+                f"no image on {self._image_topic} for {NO_IMAGE_S:g} s; subscribed with "
+                f"{qos.describe(self._inputs[0].qos_profile)}; publishers: {publishers or 'none'}"
             )
         self._received_at_last_check = self._received
 
-    # The worker's thread.
-
-    def _process(self, message: Image) -> None:
-        """Take one image all the way from its message to the topics."""
-        started = time.perf_counter()
-        image = self._convert(message)
-        request = self._requests.poll()
-        if request is not None and request.forget:
-            self._forget()
-        box, score, result = None, 0.0, None
-        if request is not None and self._initialize(image, message.header, request):
-            box, score = request.box, 1.0
-        elif self._target is not None:
-            result = self._update(image, message.header)
-            box, score = result.box, result.score
-        self._processed += 1
-        self._publish(message.header, image, box, score, result, started)
-
-    def _convert(self, message: Image) -> np.ndarray:
-        try:
-            image = image_to_bgr(message)
-        except InvalidImageError as error:
-            self._refuse_waiting(f"{self._images.topic_name}: image refused: {error}")
-            raise
-        self._image_size = (message.width, message.height)
-        return image
-
-    def _update(self, image: np.ndarray, header: Header) -> TrackResult:
-        try:
-            return self._tracker.update(image)
-        except Exception:
-            # Whoever follows the track must not go on with the box of the image before.
-            self._publish_track(header, Track.LOST, self._target.id if self._target else "")
-            raise
-
-    def _initialize(self, image: np.ndarray, header: Header, request: _Request) -> bool:
-        """Take the requested target; whether there was one and its box was accepted."""
-        if request.box is None:
-            return False
-        self._publish_track(header, Track.ADAPTING, request.id)
-        try:
-            self._tracker.adaptation = read_adaptation(self)
-            report = self._tracker.initialize(image, request.box, self._should_cancel)
-        except Exception as error:
-            request.answer(self._refusal(request.id, error))
-            if isinstance(error, InvalidBoxError):
-                return False
-            raise
-        message = report_message(header, request.id, report)
-        self._adaptation.publish(message)
-        if self._requests.poll(lambda waiting: waiting.box is None) is not None:
-            self._forget()  # reset while it adapted
-            request.answer(Initialize.Response(reason=f"target '{request.id}': reset"))
-            return False
-        self._target = _Target(request.id, report.elapsed_ms)
-        request.answer(Initialize.Response(accepted=True, report=message))
-        panel = draw_template(self._tracker.template, self._tracker.adapted_template)
-        self._template.publish(bgr_to_image(panel, header))
-        loss = f", loss {report.losses[0]:.3f} -> {min(report.losses):.3f}" if report.losses else ""
-        self.get_logger().info(
-            f"target '{request.id}': {report.stop_reason} after {report.steps} steps, "
-            f"{report.elapsed_ms:.0f} ms{loss}"
-        )
-        return True
-
-    def _publish(
-        self,
-        header: Header,
-        image: np.ndarray,
-        box: Box | None,
-        score: float,
-        result: TrackResult | None,
-        started: float,
-    ) -> None:
-        """Publish the track, and the pictures that somebody looks at."""
-        if box is None:
-            state = Track.IDLE
-        else:
-            state = Track.LOST if score < self._parameter("lost_score") else Track.TRACKING
-        target = self._target or _Target("", 0.0)
-        elapsed_ms = (time.perf_counter() - started) * 1e3
-        self._publish_track(
-            header,
-            state,
-            target.id,
-            box=box,
-            score=score,
-            response_to_image=None if result is None else result.response_to_image,
-            processing_ms=elapsed_ms,
-            adaptation_ms=target.adaptation_ms,
-        )
-        if result is not None and _watched(self._response_map):
-            self._response_map.publish(float_to_image(result.response, header))
-        if result is not None and _watched(self._heatmap):
-            heat = draw_heatmap(
-                result.search, result.response, result.response_to_image, result.search_to_image
-            )
-            self._heatmap.publish(bgr_to_image(heat, header))
-        if _watched(self._overlay):
-            shown = None if box is None else score
-            drawn = [] if box is None else [DrawnTarget(box, target.id, shown, STATE_NAMES[state])]
-            picture = draw_overlay(image, drawn)
-            self._overlay.publish(bgr_to_image(picture, header))
-
-    def _publish_track(
-        self,
-        header: Header,
-        state: int,
-        target_id: str,
-        **found: Any,
-    ) -> None:
-        self._track.publish(
-            track_message(
-                header,
-                state,
-                target_id,
-                processed_images=self._processed,
-                dropped_images=self._worker.dropped,
-                **found,
-            )
+    def _health(self) -> Health:
+        pipeline, since = self._pipeline, self._active_since
+        engine = None if pipeline is None else pipeline.engine
+        error, error_age_s = self._problems.last_error
+        return Health(
+            frames=self._statistics.summary(),
+            image_topic=self._image_topic,
+            waiting_s=None if since is None or not self._enabled else time.monotonic() - since,
+            device="none" if engine is None else str(engine.device),
+            model=self._parameter("preset"),
+            runtime="none" if engine is None else engine.runtime,
+            targets={} if pipeline is None else pipeline.states,
+            process_memory_mb=process_memory_mb(),
+            gpu_memory_mb=None if engine is None else gpu_memory_mb(engine.device),
+            error=error,
+            error_age_s=error_age_s,
         )
 
-    def _should_cancel(self) -> bool:
-        """Whether the adaptation in work is no longer wanted."""
-        return self._stopping.is_set() or self._requests.waiting
+    @property
+    def _running(self) -> Pipeline:
+        assert self._pipeline is not None, "only while the node is active"
+        return self._pipeline
 
-    def _forget(self) -> None:
-        self._tracker.reset()
-        self._target = None
-
-    def _on_error(self, error: Exception) -> None:
-        """Log why an image was not processed: at once when the reason is new, then now and then."""
-        if self._stopping.is_set() or not self.context.ok():
-            return
-        topic = self._images.topic_name
-        if isinstance(error, InvalidImageError):
-            problem = f"{topic}: image refused: {error}; {self._kept()}"
-        else:
-            problem = f"{topic}: image not processed: {type(error).__name__}: {error}"
-        now = time.monotonic()
-        if problem != self._problem or now - self._problem_time > REPEAT_PROBLEM_S:
-            self.get_logger().error(problem)
-            self._problem, self._problem_time = problem, now
-
-    def _refusal(self, target_id: str, reason: object) -> Initialize.Response:
-        return Initialize.Response(reason=f"target '{target_id}': {reason}; {self._kept()}")
-
-    def _kept(self) -> str:
-        target = self._target
-        return f"target '{target.id}' is kept" if target is not None else "there is no target"
+    def _why_not_working(self) -> str:
+        """Why no box can be taken; empty if one can."""
+        if not self._inputs:
+            return "the node is not active: configure and activate it (ros2 lifecycle set)"
+        return "" if self._enabled else "the node is disabled: call ~/enable"
 
     def _parameter(self, name: str) -> Any:
         return self.get_parameter(name).value
-
-
-def _watched(publisher: Publisher) -> bool:
-    return publisher.get_subscription_count() > 0
 
 
 def main(args: list[str] | None = None) -> int:

@@ -11,6 +11,8 @@ from autrack_ros.tracking.errors import (
     InvalidBoxError,
     InvalidImageError,
 )
+from autrack_ros.tracking.follower import FollowedFrame, Follower
+from autrack_ros.tracking.presence import PresenceSettings, TrackState
 from autrack_ros.tracking.presets import DEFAULT_PRESET, PRESETS, Preset, TrackerSettings
 from autrack_ros.tracking.target import Target
 from autrack_ros.tracking.tracker import Tracker, load_engine, load_tracker, resolve_device
@@ -25,11 +27,15 @@ __all__ = [
     "CheckpointError",
     "ConfigurationError",
     "DeviceError",
+    "FollowedFrame",
+    "Follower",
     "InvalidBoxError",
     "InvalidImageError",
+    "PresenceSettings",
     "Preset",
     "Target",
     "TrackResult",
+    "TrackState",
     "Tracker",
     "TrackerSettings",
     "TrackingEngine",

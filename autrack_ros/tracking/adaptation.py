@@ -86,9 +86,11 @@ class AdaptationReport:
     best_step: int  # index in ``losses`` of the template that was kept
     steps: int  # moves made
     elapsed_ms: float
-    stop_reason: str  # completed, budget, cancelled, not_finite, target_too_small, disabled
+    # completed, budget, cancelled, not_finite, target_too_small, out_of_memory or disabled
+    stop_reason: str
     max_change: float  # of a pixel, grey levels
     mean_change: float  # mean of absolute changes, grey levels
+    support_crops: int = 0  # that the losses were taken on; fewer than asked for: too little memory
 
     @classmethod
     def skipped(cls, method: str, reason: str) -> AdaptationReport:
@@ -168,6 +170,7 @@ def adapt_template(
         stop_reason=stop_reason,
         max_change=change.max().item(),
         mean_change=change.mean().item(),
+        support_crops=len(targets.boxes),
     )
     return best, report
 
@@ -242,7 +245,9 @@ def _captured(function: LossAndGradient, example: torch.Tensor) -> LossAndGradie
     torch.cuda.current_stream(static.device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     # Without a stream the capture would be on the current device, whichever the tensors are on.
-    with torch.cuda.device(static.device), torch.cuda.graph(graph, stream=stream):
+    # Other threads may track meanwhile: what they allocate must not end the capture.
+    capture = torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local")
+    with torch.cuda.device(static.device), capture:
         loss, gradient = function(static)
 
     def replay(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

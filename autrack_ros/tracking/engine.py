@@ -124,6 +124,8 @@ class TrackingEngine:
             settings: of the adaptation.
             should_cancel: asked before every step; once true, the best template so far is kept.
 
+        On a GPU whose memory is full, fewer crops are taken, and in the end none: the report tells.
+
         Returns:
             the target with the adapted template, where ``target`` is, and what was done.
         """
@@ -132,7 +134,25 @@ class TrackingEngine:
             return target, AdaptationReport.skipped(settings.method, "disabled")
         if min(box.w, box.h) < settings.min_target_side:
             return target, AdaptationReport.skipped(settings.method, "target_too_small")
-        windows = self._support_windows(box, settings)
+        crops = settings.support_crops
+        while crops > 0:
+            try:
+                tried = replace(settings, support_crops=crops)
+                return self._adapt(image, target, tried, should_cancel)
+            except torch.cuda.OutOfMemoryError:
+                crops //= 2
+            # Here, where the error and what it held are gone.
+            torch.cuda.empty_cache()
+        return target, AdaptationReport.skipped(settings.method, "out_of_memory")
+
+    def _adapt(
+        self,
+        image: np.ndarray,
+        target: Target,
+        settings: AdaptationSettings,
+        should_cancel: Callable[[], bool],
+    ) -> tuple[Target, AdaptationReport]:
+        windows = self._support_windows(target.first_box, settings)
         crops = np.stack([crop(image, window, target.padding) for window in windows])
         with torch.no_grad():
             search = self.network.search(to_tensor(crops, self.device))
@@ -141,7 +161,7 @@ class TrackingEngine:
             target.template,
             target.template_corners,
             search,
-            self._targets([window.to_crop(box) for window in windows]),
+            self._targets([window.to_crop(target.first_box) for window in windows]),
             self.preset.loss,
             settings,
             should_cancel,

@@ -91,6 +91,10 @@ class Follower:
         if followed.candidate is not None:
             followed.candidate = with_template(followed.candidate)
 
+    def hand_over(self, name: str, other: Follower) -> None:
+        """Let another follower of the same engine go on with a target, from where it is."""
+        other._followed[name] = self._followed.pop(name)
+
     def drop(self, name: str) -> None:
         """Follow it no longer; nothing happens where there is none of the name."""
         self._followed.pop(name, None)

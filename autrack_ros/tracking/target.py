@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from autrack_ros.tracking.boxes import Box
@@ -39,3 +40,17 @@ class Target:
     def box(self) -> Box:
         """Where the target was found last, edge coordinates."""
         return Box.from_pixel_center(*self.center, *self.size)
+
+    @property
+    def template_image(self) -> np.ndarray:
+        """Template as it was cut, S x S x 3 float32 BGR, 0..255."""
+        return _to_image(self.template)
+
+    @property
+    def adapted_template_image(self) -> np.ndarray:
+        """Template in use, S x S x 3 float32 BGR, 0..255; not rounded to whole grey levels."""
+        return _to_image(self.adapted_template)
+
+
+def _to_image(crops: torch.Tensor) -> np.ndarray:
+    return np.ascontiguousarray(crops[0].permute(1, 2, 0).cpu().numpy())

@@ -54,12 +54,12 @@ class Tracker:
     @property
     def template(self) -> np.ndarray:
         """Template crop, S x S x 3 float32 BGR, 0..255."""
-        return _to_array(self.target.template)
+        return self.target.template_image
 
     @property
     def adapted_template(self) -> np.ndarray:
         """Template in use, S x S x 3 float32 BGR, 0..255; not rounded to whole grey levels."""
-        return _to_array(self.target.adapted_template)
+        return self.target.adapted_template_image
 
     def reset(self) -> None:
         """Forget the target."""
@@ -177,7 +177,3 @@ def resolve_device(name: str) -> torch.device:
     if name not in present:
         raise DeviceError(f"device {name!r}: this machine has auto, {', '.join(present)}")
     return torch.device(name)
-
-
-def _to_array(crops: torch.Tensor) -> np.ndarray:
-    return np.ascontiguousarray(crops[0].permute(1, 2, 0).cpu().numpy())

@@ -1,0 +1,199 @@
+"""The path of an image, from its message to the topics, in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from autrack_ros.msg import Status
+from autrack_ros.node.background_adaptation import Adapted, BackgroundAdaptation
+from autrack_ros.node.camera import InvalidCameraError, check_camera
+from autrack_ros.node.frame_statistics import FrameStatistics
+from autrack_ros.node.image_buffer import ImageBuffer
+from autrack_ros.node.messages import STATE_NAMES
+from autrack_ros.node.optional_messages import OptionalMessages
+from autrack_ros.node.parameters import Settings
+from autrack_ros.node.problems import Problems, described
+from autrack_ros.node.publications import Counts, Publications
+from autrack_ros.node.target_session import TargetSession, TrackedTarget
+from autrack_ros.node.timing_topics import TimingTopics, pipeline_latency_ms
+from autrack_ros.node.transports import Transport
+from autrack_ros.node.worker import Worker
+from autrack_ros.tracking import InvalidImageError, TrackingEngine
+
+
+class Pipeline:
+    """Takes the newest image all the way, then the next.
+
+    Other threads call ``put``, ``command`` and ``stop``, and set ``camera_info``.
+
+    Args:
+        node: gets the publishers; its log is written to.
+        engine: what computes.
+        transport: how images come.
+        images: the recent ones; who puts an image here adds it there first.
+        settings: those that may change, at the start.
+        statistics: is told of every image that was processed.
+        problems: is told what goes wrong.
+        optional: message packages that may be missing.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        engine: TrackingEngine,
+        transport: Transport,
+        images: ImageBuffer[Any],
+        settings: Settings,
+        statistics: FrameStatistics,
+        problems: Problems,
+        optional: OptionalMessages,
+    ) -> None:
+        self.engine = engine
+        self.camera_info: CameraInfo | None = None
+        self.states: dict[str, str] = {}  # name of the state by target, in the last image
+        self._node = node
+        self._image_topic = node.resolve_topic_name(transport.topic)
+        self._to_bgr = transport.to_bgr
+        self._statistics = statistics
+        self._problems = problems
+        self._processed = 0
+        self._publications = Publications(node, optional)
+        self._timing = TimingTopics(node, optional)
+        self._adaptation = BackgroundAdaptation(engine, self._on_adapted)
+        self._session = TargetSession(
+            engine, images, transport.to_bgr, self._adaptation.put, self, settings
+        )
+        self._worker = Worker(self._process, self._on_error, self._session.catch_up)
+
+    def start(self) -> None:
+        """Start the threads."""
+        self._adaptation.start()
+        self._worker.start()
+
+    def put(self, message: Any) -> None:
+        """Take this image next, in place of one that waits."""
+        self._worker.put(message)
+
+    def command(self, act: Callable[[TargetSession], None]) -> None:
+        """Have something done with the targets before the next image."""
+        self._worker.call(lambda: act(self._session))
+
+    def stop(self) -> None:
+        """End the threads and leave the topics."""
+        self._adaptation.stop()
+        self._worker.stop()
+        self._publications.close()
+        self._timing.close()
+
+    # The worker's thread.
+
+    def _process(self, message: Any) -> None:
+        started = time.perf_counter()
+        header = message.header
+        try:
+            image, targets = self._follow(message)
+        except Exception:
+            self._publications.unusable(header, self._session.ids, self._counts(started))
+            raise
+        self._processed += 1
+        selected = self._selected(targets)
+        info = self._usable_camera_info()
+        counts = self._counts(started)
+        tracks = self._publications.tracks(header, targets, selected, info, counts)
+        latency_ms = pipeline_latency_ms(self._node.get_clock(), header.stamp)
+        self._statistics.image_processed(counts.processing_ms, latency_ms, counts.dropped)
+        self.states = {track.id: STATE_NAMES[track.state] for track in tracks}
+        self._timing.publish(counts.processing_ms, latency_ms)
+        depth = self._session.settings.marker_depth
+        if image is None:
+            return
+        self._publications.views(tracks, header, image.shape[0], targets, info, depth)
+        self._publications.pictures(header, image, targets, selected)
+
+    def _follow(self, message: Any) -> tuple[np.ndarray | None, list[TrackedTarget]]:
+        """The image, where anybody needs it, and all targets in it."""
+        if self._session.idle and not self._publications.image_is_needed:
+            self._session.pass_by(message)
+            return None, []
+        image = self._to_bgr(message)
+        return image, self._session.follow(message, image)
+
+    def _selected(self, targets: list[TrackedTarget]) -> TrackedTarget | None:
+        """The target of ``~/track``: the one that was chosen, or else the first."""
+        chosen = self._session.settings.selected_target
+        first = targets[0] if targets else None
+        return next((target for target in targets if target.id == chosen), first)
+
+    def _usable_camera_info(self) -> CameraInfo | None:
+        info = self.camera_info
+        try:
+            if info is not None:
+                check_camera(info)
+        except InvalidCameraError as error:
+            self._problems.error(f"{self._node.resolve_topic_name('camera_info')}: {error}")
+            return None
+        return info
+
+    def _counts(self, started: float) -> Counts:
+        elapsed_ms = (time.perf_counter() - started) * 1e3
+        return Counts(self._processed, self._worker.dropped, elapsed_ms)
+
+    def _on_error(self, error: Exception) -> None:
+        kind = "refused: " if isinstance(error, InvalidImageError) else "not processed: "
+        shown = described(error)
+        if not isinstance(error, InvalidImageError):
+            self._node.get_logger().debug("".join(traceback.format_exception(error)))
+        followed = ", ".join(f"'{name}'" for name in self._session.ids)
+        self._problems.error(
+            f"{self._image_topic}: image {kind}{shown}; followed are {followed or 'none'}"
+        )
+
+    # What the session tells, in the same thread.
+
+    def started(self, target_id: str, header: Header) -> None:
+        """Say that a target was started in the image of the header."""
+        self._publications.status(Status.STARTED, target_id, "", header)
+
+    def refused(self, target_id: str, reason: str) -> None:
+        """Say that a box was refused."""
+        self._problems.error(reason)
+        self._publications.status(Status.REFUSED, target_id, reason)
+
+    def ended(self, target_id: str, reason: str) -> None:
+        """Say that a target is no longer followed."""
+        self.states.pop(target_id, None)
+        self._node.get_logger().info(f"target '{target_id}': ended, {reason}")
+        self._publications.status(Status.ENDED, target_id, reason)
+
+    def adapted(self, done: Adapted) -> None:
+        """Publish what an adaptation has done."""
+        self._publications.adapted(done)
+        name, report = done.job.id, done.report
+        if done.error is not None:
+            self._problems.error(f"target '{name}': not adapted: {described(done.error)}")
+            return
+        if report.stop_reason == "out_of_memory":
+            self._problems.error(f"target '{name}': not adapted: GPU memory is full")
+        elif 0 < report.support_crops < done.job.settings.support_crops:
+            self._problems.warning(
+                f"target '{name}': adapted to {report.support_crops} of "
+                f"{done.job.settings.support_crops} crops: GPU memory is full"
+            )
+        loss = f", loss {report.losses[0]:.3f} -> {min(report.losses):.3f}" if report.losses else ""
+        self._node.get_logger().info(
+            f"target '{name}': adaptation {report.stop_reason} after {report.steps} steps, "
+            f"{report.elapsed_ms:.0f} ms{loss}"
+        )
+
+    # The adaptation's thread.
+
+    def _on_adapted(self, done: Adapted) -> None:
+        self.command(lambda session: session.finish(done))

@@ -1,0 +1,68 @@
+"""What goes wrong: logged, but not so often that it fills a disk; kept for the diagnostics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from autrack_ros.tracking import AutrackError
+
+REPEAT_S = 10.0  # the same problem is logged this often
+BURST = 20  # different ones at once
+PER_SECOND = 1.0  # and different ones in the long run
+
+
+def described(error: Exception) -> str:
+    """What an error says; its kind as well, where it was not made to be read by users."""
+    return str(error) if isinstance(error, AutrackError) else f"{type(error).__name__}: {error}"
+
+
+class Problems:
+    """Log problems with measure. Thread-safe.
+
+    Args:
+        logger: of the node.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, logger: RcutilsLogger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._logged, self._logged_time = "", clock() - REPEAT_S
+        self._left, self._filled_time = float(BURST), clock()
+        self._error, self._error_time = "", clock()
+
+    @property
+    def last_error(self) -> tuple[str, float]:
+        """The last error, empty if there was none, and its age in seconds."""
+        with self._lock:
+            return self._error, self._clock() - self._error_time
+
+    def error(self, text: str) -> None:
+        """Something was not done."""
+        with self._lock:
+            self._error, self._error_time = text, self._clock()
+            if self._may_log(text):
+                self._logger.error(text)
+
+    def warning(self, text: str) -> None:
+        """Something is odd."""
+        with self._lock:
+            if self._may_log(text):
+                self._logger.warning(text)
+
+    def _may_log(self, text: str) -> bool:
+        now = self._clock()
+        if text == self._logged and now - self._logged_time < REPEAT_S:
+            return False
+        self._left = min(BURST, self._left + (now - self._filled_time) * PER_SECOND)
+        self._filled_time = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        self._logged, self._logged_time = text, now
+        return True

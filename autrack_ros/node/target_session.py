@@ -1,0 +1,404 @@
+"""The targets of a node, from the box they were given to the box of the newest image.
+
+A box was drawn on a picture that is old when the box arrives. Its target is started on that very
+picture, and then followed through the images that came since, faster than they came, until it is
+*live*: found in the same image as the others. Nothing of this makes the live targets wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from std_msgs.msg import Header
+
+from autrack_ros.drawing import Trail
+from autrack_ros.node.background_adaptation import AdaptationJob, Adapted
+from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
+from autrack_ros.node.parameters import Settings
+from autrack_ros.node.problems import described
+from autrack_ros.tracking import (
+    AdaptationReport,
+    Box,
+    FollowedFrame,
+    Follower,
+    InvalidImageError,
+    Target,
+    TrackingEngine,
+    TrackResult,
+    TrackState,
+    iou,
+)
+
+_STEPS_AN_IMAGE = 2  # of catching up that are made after every live image, whatever else waits
+_SAME_IOU = 0.5  # of a detection with a followed target, from which on they are one
+_MOST_AHEAD_NS = 1_000_000_000  # of a box before the newest image: its own is still on the way
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A box that a target is to be started with.
+
+    Attributes:
+        id: of the target; one that is followed is started anew.
+        box: edge coordinates, pixels.
+        stamp_ns: of the image that the box was drawn in; 0: the next one.
+        answer: called once, when it is known what became of the request: with the adaptation, or
+            with the reason why there was none.
+        patient: waits for its image however long that takes.
+    """
+
+    id: str
+    box: Box
+    stamp_ns: int
+    answer: Callable[[Adapted | str], None]
+    patient: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedTarget:
+    """A target in the live image.
+
+    Attributes:
+        id: of the target.
+        state: None while it catches up.
+        adapting: whether the adaptation of its template is not done yet.
+        box: edge coordinates; None while it is lost or catches up.
+        last_box: where it was found last.
+        score: 0..1; 1 in the image of the request.
+        result: None without a response map.
+        adaptation_ms: time of the adaptation; 0 until it is done.
+        trail: its centres in the last seconds.
+    """
+
+    id: str
+    state: TrackState | None
+    adapting: bool
+    box: Box | None
+    last_box: Box
+    score: float
+    result: TrackResult | None
+    adaptation_ms: float
+    trail: Trail
+
+
+class SessionListener(Protocol):
+    """What is told of a session's events; called in its thread."""
+
+    def started(self, target_id: str, header: Header) -> None:
+        """A target was started in the image of the header."""
+
+    def refused(self, target_id: str, reason: str) -> None:
+        """A request was refused; what was followed still is."""
+
+    def ended(self, target_id: str, reason: str) -> None:
+        """A target is no longer followed."""
+
+    def adapted(self, done: Adapted) -> None:
+        """An adaptation has ended, as wished or cancelled."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One target.
+
+    Attributes:
+        request: what it was started with.
+        follower: the live one, or its own while it catches up.
+        seen: the newest image message in which it was looked for.
+        frame: what became of it there; None where it was started there.
+        job: its adaptation, until that has ended.
+        adaptation_ms: time that took.
+        trail: its centres.
+    """
+
+    request: Request
+    follower: Follower
+    seen: Any
+    frame: FollowedFrame | None = None
+    job: AdaptationJob | None = None
+    adaptation_ms: float = 0.0
+    trail: Trail = field(default_factory=Trail)
+
+    def see(self, message: Any, frame: FollowedFrame) -> None:
+        """Take note of what became of it in an image."""
+        self.seen, self.frame = message, frame
+        center = None if frame.box is None else frame.box.center
+        self.trail.add(stamp_ns(message) / 1e9, center)
+
+
+class TargetSession:
+    """Starts, follows, adapts and ends targets. One thread calls everything.
+
+    Args:
+        engine: what computes.
+        images: recent image messages; others add to it meanwhile.
+        to_bgr: from a message to HxWx3 uint8 BGR; raises InvalidImageError.
+        adapt: has a job done elsewhere; what comes of it is to come back through ``finish``.
+        listener: is told what happens.
+        settings: that may change, see ``settings``.
+    """
+
+    def __init__(
+        self,
+        engine: TrackingEngine,
+        images: ImageBuffer[Any],
+        to_bgr: Callable[[Any], np.ndarray],
+        adapt: Callable[[AdaptationJob], None],
+        listener: SessionListener,
+        settings: Settings,
+    ) -> None:
+        self._engine = engine
+        self._images = images
+        self._to_bgr = to_bgr
+        self._adapt = adapt
+        self._listener = listener
+        self._settings = settings
+        self._live = Follower(engine, settings.presence)
+        self._entries: dict[str, _Entry] = {}
+        self._waiting: dict[str, Request] = {}  # for their image, by target
+        self._newest: Any = None  # the live image's message
+        self._stride = 1  # images from one live one to the next
+
+    @property
+    def settings(self) -> Settings:
+        """In force from the next image or request on."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._settings = settings
+        for follower in (self._live, *(entry.follower for entry in self._entries.values())):
+            follower.settings = settings.presence
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is followed and nothing waits: an image may just be passed by."""
+        return not self._entries and not self._waiting
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The targets, in the order in which they were given."""
+        return tuple(self._entries)
+
+    def offer(self, request: Request) -> None:
+        """Take a request that came unasked, as from a detector, if it is of use.
+
+        It is where nothing is followed, by id or by place, or where the target of the id is lost;
+        and while there is room.
+        """
+        if self._wants(request.id, request.box):
+            self.request(request)
+
+    def request(self, request: Request) -> None:
+        """Start a target: at once when its image is kept, or as soon as it comes, or never."""
+        replaced = self._waiting.pop(request.id, None)
+        if replaced is not None:
+            replaced.answer(f"target '{request.id}': replaced by a newer box")
+        message = None
+        if request.stamp_ns:
+            message = self._images.nearest(request.stamp_ns, self._settings.tolerance_ns)
+        if message is not None:
+            self._start(request, message)
+        elif self._may_come(request):
+            self._waiting[request.id] = request
+        else:
+            self._refuse_without_image(request)
+
+    def refuse_impatient(self, reason: str) -> None:
+        """Refuse the requests that are not to wait for an image for ever."""
+        for request in [waiting for waiting in self._waiting.values() if not waiting.patient]:
+            del self._waiting[request.id]
+            self._refuse(request, reason)
+
+    def remove(self, target_id: str, reason: str) -> bool:
+        """End a target, or what waits to become one; whether there was one."""
+        waiting = self._waiting.pop(target_id, None)
+        if waiting is not None:
+            waiting.answer(f"target '{target_id}': {reason}")
+        if target_id not in self._entries:
+            return waiting is not None
+        self._cancel(target_id, reason)
+        self._entries.pop(target_id).follower.drop(target_id)
+        self._listener.ended(target_id, reason)
+        return True
+
+    def remove_all(self, reason: str) -> None:
+        """End all targets and what waits to become one."""
+        for target_id in {**self._entries, **self._waiting}:
+            self.remove(target_id, reason)
+
+    def forget_images(self, reason: str) -> None:
+        """End all targets: the images to come have nothing to do with those before."""
+        for target_id in self.ids:
+            self.remove(target_id, reason)
+        self._newest, self._stride = None, 1
+
+    def finish(self, done: Adapted) -> None:
+        """Give a target its adapted template; nothing happens when it has gone meanwhile."""
+        entry = self._entries.get(done.job.id)
+        if entry is not None and entry.job is done.job:
+            entry.job = None
+            entry.adaptation_ms = done.report.elapsed_ms
+            entry.follower.retouch(done.job.id, done.target)
+            entry.request.answer(done)
+        self._listener.adapted(done)
+
+    def follow(self, message: Any, image: np.ndarray) -> list[TrackedTarget]:
+        """Find all targets in the newest image, and start those that waited for it.
+
+        Args:
+            message: the image's.
+            image: HxWx3 uint8 BGR.
+
+        Raises:
+            InvalidImageError: the targets were started in images of another size.
+        """
+        if self._newest is not None and any(self._catching_up()):
+            self._stride = max(1, len(self._until(message, self._newest)))
+        frames = self._live.follow(image)
+        self._newest = message
+        for name, frame in frames.items():
+            self._entries[name].see(message, frame)
+        self._start_waiting(message)
+        for _ in range(_STEPS_AN_IMAGE):
+            self.catch_up()
+        return [self._tracked(entry) for entry in self._entries.values()]
+
+    def pass_by(self, message: Any) -> None:
+        """Take note of the newest image while idle."""
+        self._newest = message
+
+    def catch_up(self) -> bool:
+        """Bring every target that is behind one image nearer; whether there is more to do.
+
+        The images are taken as far apart as the live ones are, so that a target comes nearer even
+        where the machine cannot follow every image.
+        """
+        for name, entry in list(self._catching_up()):
+            images = self._until(self._newest, entry.seen)
+            if len(images) < self._stride:
+                entry.follower.hand_over(name, self._live)
+                entry.follower = self._live
+                continue
+            entry.seen = images[self._stride - 1]
+            try:
+                frames = entry.follower.follow(self._to_bgr(entry.seen))
+            except InvalidImageError:
+                continue  # refused when it was live, and left out here too
+            entry.see(entry.seen, frames[name])
+        return any(self._catching_up())
+
+    def _catching_up(self) -> Iterator[tuple[str, _Entry]]:
+        if self._newest is None:
+            return iter(())
+        return (
+            (n, entry) for n, entry in self._entries.items() if entry.follower is not self._live
+        )
+
+    def _until(self, newest: Any, seen: Any) -> list[Any]:
+        """The images kept that came after ``seen``, up to and with ``newest``."""
+        last = stamp_ns(newest)
+        return [image for image in self._images.after(seen) if stamp_ns(image) <= last]
+
+    def _wants(self, target_id: str, box: Box) -> bool:
+        for name, entry in self._entries.items():
+            is_lost = entry.frame is not None and entry.frame.state is TrackState.LOST
+            if name == target_id:
+                return is_lost
+            if not is_lost and iou(entry.follower[name].box, box) > _SAME_IOU:
+                return False
+        return len(self._entries) < self._settings.max_targets
+
+    def _start_waiting(self, message: Any) -> None:
+        """Start the targets whose image has come, refuse those whose image was left out."""
+        for request in list(self._waiting.values()):
+            wanted = message
+            if request.stamp_ns:
+                wanted = self._images.nearest(request.stamp_ns, self._settings.tolerance_ns)
+            if wanted is None and self._may_come(request):
+                continue
+            del self._waiting[request.id]
+            if wanted is None:
+                self._refuse_without_image(request)
+            else:
+                self._start(request, wanted)
+
+    def _may_come(self, request: Request) -> bool:
+        """Whether the image of a request, which is not kept, is one of those to come."""
+        span = self._images.span
+        if not request.stamp_ns or span is None:
+            return True
+        return 0 < request.stamp_ns - span[1] <= _MOST_AHEAD_NS
+
+    def _start(self, request: Request, message: Any) -> None:
+        """Start a target in an image, if its box is accepted."""
+        name, settings = request.id, self._settings
+        if name not in self._entries and len(self._entries) >= settings.max_targets:
+            self._refuse(request, f"max_targets {settings.max_targets} are followed: remove one")
+            return
+        try:
+            image = self._to_bgr(message)
+            target = self._engine.start(image, request.box)
+        except Exception as error:  # a wrong box, or such as a full GPU
+            self._refuse(request, described(error))
+            return
+        if name in self._entries:
+            self._cancel(name, "replaced by a newer box")
+            self._entries[name].follower.drop(name)
+        is_live = self._newest is not None and stamp_ns(message) >= stamp_ns(self._newest)
+        follower = self._live if is_live else Follower(self._engine, settings.presence)
+        follower.put(name, target)
+        entry = self._entries[name] = _Entry(request, follower, message)
+        entry.trail.add(stamp_ns(message) / 1e9, request.box.center)
+        self._listener.started(name, message.header)
+        self._begin_adaptation(entry, image, target, message.header)
+
+    def _begin_adaptation(
+        self, entry: _Entry, image: np.ndarray, target: Target, header: Header
+    ) -> None:
+        settings = self._settings.adaptation
+        entry.job = AdaptationJob(entry.request.id, header, image, target, settings)
+        if settings.enabled:
+            self._adapt(entry.job)
+        else:
+            report = AdaptationReport.skipped(settings.method, "disabled")
+            self.finish(Adapted(entry.job, target, report))
+
+    def _cancel(self, target_id: str, reason: str) -> None:
+        entry = self._entries[target_id]
+        if entry.job is not None:
+            entry.job.cancel()
+            entry.job = None
+            entry.request.answer(f"target '{target_id}': {reason}")
+
+    def _refuse_without_image(self, request: Request) -> None:
+        self._refuse(request, self._images.refusal(request.stamp_ns, self._settings.tolerance_ns))
+
+    def _refuse(self, request: Request, reason: str) -> None:
+        kept = ", ".join(f"'{name}'" for name in self._entries)
+        reason = f"target '{request.id}': {reason}; followed are {kept or 'none'}"
+        request.answer(reason)
+        self._listener.refused(request.id, reason)
+
+    def _tracked(self, entry: _Entry) -> TrackedTarget:
+        name, frame = entry.request.id, entry.frame
+        if entry.seen is not self._newest:
+            state, box, score, result = None, None, 0.0, None
+        elif frame is None:
+            state, box, score, result = TrackState.TRACKING, entry.request.box, 1.0, None
+        else:
+            state, box, score, result = frame.state, frame.box, frame.score, frame.result
+        return TrackedTarget(
+            id=name,
+            state=state,
+            adapting=entry.job is not None,
+            box=box,
+            last_box=entry.follower[name].box,
+            score=score,
+            result=result,
+            adaptation_ms=entry.adaptation_ms,
+            trail=entry.trail,
+        )
