@@ -25,9 +25,9 @@ class PresenceSettings:
     """
 
     tracking_score: float = 0.5  # from here on UNCERTAIN becomes TRACKING; below, the reverse
-    lost_score: float = 0.1  # a frame below counts towards LOST
+    lost_score: float = 0.3  # a frame below counts towards LOST
     lost_frames: int = 3  # as many in a row are LOST
-    found_score: float = 0.8  # a frame of a LOST target from here on counts towards TRACKING
+    found_score: float = 0.7  # a frame of a LOST target from here on counts towards TRACKING
     found_frames: int = 3  # as many in a row, each near the one before, are TRACKING
 
     def __post_init__(self) -> None:

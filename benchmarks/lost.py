@@ -1,0 +1,294 @@
+"""How well the state LOST tells that a target is not in sight or not where the tracker is.
+
+    python -m benchmarks.lost [--dataset FOLDER] [--pictures FOLDER] [--set NAME=VALUE ...]
+
+A frame is *wrong* where the target is not to be seen, or where the box does not overlap it at all.
+While LOST there is no box; then the place where the tracker goes on looking first stands for it.
+Precision is the share of LOST frames that are wrong, recall that of wrong frames that are LOST.
+
+The cases are annotated sequences as they are; the same with the target taken out of the pictures
+for a while; and made clips of objects that were not trained on, which need what
+``python -m autrack_ros.training.fetch`` brings. Templates are adapted as by default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from autrack_ros.evaluation.metrics import ious, present
+from autrack_ros.evaluation.sequences import Sequence, read_folder
+from autrack_ros.tracking import (
+    AdaptationSettings,
+    AutrackError,
+    Box,
+    TrackingEngine,
+    load_engine,
+)
+from autrack_ros.tracking.follower import Follower
+from autrack_ros.tracking.presence import PresenceSettings, TrackState
+from autrack_ros.tracking.wide_search import places
+from autrack_ros.training.sources import SOURCE_KINDS
+from autrack_ros.training.validation import HIDDEN, held_out, make_clips
+from benchmarks.machine import describe_machine
+
+CUTOUTS = ("models", "tuxpaint-stamps", "sprites")
+ERASED = 20  # frames without the target, from the middle of a sequence on
+SEED = (
+    2  # of the made clips; the score was calibrated on those of 0, thresholds chosen on those of 1
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A sequence with what is known of its target.
+
+    Attributes:
+        words: the rows of the table that it counts in.
+        frames: HxWx3 uint8 BGR.
+        truth: N x 4, edge coordinates.
+        seen: N bool, whether the target is to be seen.
+    """
+
+    words: tuple[str, ...]
+    frames: Iterable[np.ndarray]
+    truth: np.ndarray
+    seen: np.ndarray
+
+
+@dataclass(slots=True)
+class Count:
+    """Frames of one row of the table, without those that targets were started in."""
+
+    cases: int = 0
+    frames: int = 0
+    wrong: int = 0
+    lost: int = 0
+    lost_and_wrong: int = 0
+    tracking: int = 0
+    tracking_and_wrong: int = 0
+    returns: int = 0  # from LOST
+    right_returns: int = 0  # to a box that overlaps the target by more than half
+
+    def add(self, states: list[TrackState], overlaps: np.ndarray) -> None:
+        """Count a case: the states and overlaps of its frames; 0 where it is not to be seen."""
+        wrong = overlaps == 0
+        lost, tracking = (
+            np.array([state is wanted for state in states])
+            for wanted in (TrackState.LOST, TrackState.TRACKING)
+        )
+        back = ~lost & np.concatenate([[False], lost[:-1]])
+        self.cases += 1
+        self.frames += len(states)
+        self.wrong += int(wrong.sum())
+        self.lost += int(lost.sum())
+        self.lost_and_wrong += int((lost & wrong).sum())
+        self.tracking += int(tracking.sum())
+        self.tracking_and_wrong += int((tracking & wrong).sum())
+        self.returns += int(back.sum())
+        self.right_returns += int((back & (overlaps > 0.5)).sum())
+
+    def row(self, name: str) -> str:
+        """The table's line."""
+        cells = [
+            name,
+            self.cases,
+            self.frames,
+            self.wrong,
+            self.lost,
+            _share(self.lost_and_wrong, self.lost),
+            _share(self.lost_and_wrong, self.wrong),
+            _share(self.tracking_and_wrong, self.tracking),
+            f"{self.right_returns} of {self.returns}",
+        ]
+        return "| " + " | ".join(map(str, cells)) + " |"
+
+
+HEADER = (
+    "| cases | number | frames | wrong | LOST | precision | recall | wrong of TRACKING "
+    "| taken back right |\n|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.2f}" if whole else "-"
+
+
+@dataclass(slots=True)
+class Table:
+    """Counts by word, in the order in which the words came."""
+
+    counts: dict[str, Count] = field(default_factory=lambda: defaultdict(Count))
+
+    def add(self, case: Case, states: list[TrackState], overlaps: np.ndarray) -> None:
+        """Count a case in the row of each of its words."""
+        for word in case.words:
+            self.counts[word].add(states, overlaps)
+
+    def __str__(self) -> str:
+        return "\n".join([HEADER, *(count.row(word) for word, count in self.counts.items())])
+
+
+def follow(
+    engine: TrackingEngine, settings: PresenceSettings, case: Case
+) -> tuple[list[TrackState], np.ndarray]:
+    """States and overlaps of all frames but the first, which the target is started in."""
+    follower = Follower(engine, settings)
+    states, boxes = [], []
+    for number, image in enumerate(case.frames):
+        if number == 0:
+            started = engine.start(image, Box(*case.truth[0].tolist()))
+            follower.put("target", engine.adapt(image, started, AdaptationSettings())[0])
+            continue
+        frame = follower.follow(image)["target"]
+        states.append(frame.state)
+        boxes.append(frame.box or follower["target"].box)
+    overlaps = ious(np.array(boxes), case.truth[1:])
+    return states, np.where(case.seen[1:], overlaps, 0.0)
+
+
+def as_they_are(sequences: Iterable[Sequence]) -> Iterator[Case]:
+    """Annotated sequences, a row for each."""
+    for sequence in sequences:
+        words = ("sequences", sequence.name)
+        yield Case(words, sequence.frames, sequence.truth, present(sequence.truth))
+
+
+def erased(sequences: Iterable[Sequence]) -> Iterator[Case]:
+    """The same, but in the middle the target is gone for a while; what is around it fills in."""
+    for sequence in sequences:
+        begin = len(sequence.truth) // 2
+        gone = np.zeros(len(sequence.truth), bool)
+        gone[begin : begin + ERASED] = True
+        seen = present(sequence.truth) & ~gone
+        yield Case(
+            ("sequences, target erased", sequence.name),
+            _erase(sequence, gone),
+            sequence.truth,
+            seen,
+        )
+
+
+def _erase(sequence: Sequence, gone: np.ndarray) -> Iterator[np.ndarray]:
+    for image, box, is_gone in zip(sequence.frames, sequence.truth, gone, strict=True):
+        yield erase(image, Box(*box.tolist())) if is_gone and np.isfinite(box).all() else image
+
+
+def erase(image: np.ndarray, box: Box, margin: float = 0.15) -> np.ndarray:
+    """The image without what is in the box and ``margin`` of its sides around it."""
+    x, y, w, h = box
+    left, top = (max(round(value), 0) for value in (x - margin * w, y - margin * h))
+    area = np.s_[top : round(y + (1 + margin) * h), left : round(x + (1 + margin) * w)]
+    mask = np.zeros(image.shape[:2], np.uint8)
+    mask[area] = 255
+    size = (image.shape[1] // 4, image.shape[0] // 4)  # filling is slow
+    coarse = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    hole = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+    filled = cv2.inpaint(coarse, (hole > 0).astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    without = image.copy()
+    without[area] = cv2.resize(filled, image.shape[1::-1])[area]
+    return without
+
+
+def made(pictures: Path, count: int) -> Iterator[Case]:
+    """Made clips, a row for each attribute."""
+    sources = [SOURCE_KINDS["cutouts"](pictures / name, name) for name in CUTOUTS]
+    objects = [
+        thing for source in sources for thing in source.objects() if held_out(source.name, thing)
+    ]
+    photos = sorted((pictures / "backgrounds").glob("*.jpg"))
+    for clip in make_clips(objects, photos, count, SEED):
+        words = ("made clips", *clip.attributes)
+        yield Case(words, clip.frames, clip.truth, clip.visible >= HIDDEN)
+
+
+def frames_to_scan(engine: TrackingEngine, box: Box, width: int, height: int) -> int:
+    """Frames after which a lost target was looked for in every place of an image."""
+    follower = Follower(engine)
+    target = engine.start(np.zeros((height, width, 3), np.uint8), box)
+    order = places(target.center, engine.search_side(target), width, height)
+    first = next(order)
+    number = 1 + sum(1 for _ in itertools.takewhile(lambda place: place != first, order))
+    return -(-number // follower.lost_places)
+
+
+def cost_table(engine: TrackingEngine, width: int = 640, height: int = 480) -> str:
+    """Milliseconds a frame, and the length of a scan, by the target's side."""
+    lines = ["| target, in 640x480 | TRACKING ms | LOST ms | frames to scan all |"]
+    lines.append("|---|---|---|---|")
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    never = PresenceSettings(tracking_score=0, lost_score=0, found_score=1)
+    always = PresenceSettings(tracking_score=1, lost_score=1, lost_frames=1, found_score=1)
+    for side in (24, 48, 96, 192):
+        box = Box((width - side) / 2, (height - side) / 2, side, side)
+        milliseconds = []
+        for settings in (never, always):
+            follower = Follower(engine, settings)
+            follower.put("target", engine.start(image, box))
+            times = []
+            for _ in range(25):
+                started = time.perf_counter()
+                follower.follow(np.roll(image, 40, axis=0))
+                times.append((time.perf_counter() - started) * 1e3)
+            milliseconds.append(statistics.median(times[5:]))
+        scan = frames_to_scan(engine, box, width, height)
+        lines.append(f"| {side}x{side} | {milliseconds[0]:.1f} | {milliseconds[1]:.1f} | {scan} |")
+    return "\n".join(lines)
+
+
+def parse_setting(text: str) -> tuple[str, float | int]:
+    """NAME=VALUE, where NAME is a field of ``PresenceSettings``."""
+    name, _, value = text.partition("=")
+    if name not in PresenceSettings.__dataclass_fields__:
+        accepted = ", ".join(PresenceSettings.__dataclass_fields__)
+        raise argparse.ArgumentTypeError(f"{text!r}: accepted are NAME=VALUE with {accepted}")
+    try:
+        return name, int(value) if name.endswith("frames") else float(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {value!r} is no such number") from error
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", type=Path, default=Path("../shared/data/dev_sequences"))
+    parser.add_argument("--pictures", type=Path, default=Path(".cache/training"))
+    parser.add_argument("--clips", type=int, default=72)
+    parser.add_argument("--set", type=parse_setting, nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    try:
+        settings = PresenceSettings(**dict(arguments.set))
+        engine = load_engine(device=arguments.device)
+        print(f"{describe_machine()}; {arguments.threads} threads, {engine.runtime}\n{settings}\n")
+        print(cost_table(engine))
+        sequences = read_folder(arguments.dataset)
+        for cases in (
+            as_they_are(sequences),
+            erased(sequences),
+            made(arguments.pictures, arguments.clips),
+        ):
+            table = Table()
+            for case in cases:
+                table.add(case, *follow(engine, settings, case))
+            print(f"\n{table}", flush=True)
+    except AutrackError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
