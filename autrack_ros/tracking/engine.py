@@ -19,7 +19,7 @@ from autrack_ros.tracking.fuse import fuse_batch_norm
 from autrack_ros.tracking.postprocess import cosine_window, select
 from autrack_ros.tracking.presets import Preset
 from autrack_ros.tracking.runtime import make_predictor, resolve_runtime
-from autrack_ros.tracking.siamese import SiameseNetwork, grid_offset, response_grid
+from autrack_ros.tracking.siamese import SearchFeatures, SiameseNetwork, grid_offset, response_grid
 from autrack_ros.tracking.target import Target
 from autrack_ros.tracking.targets import Targets, make_targets
 
@@ -152,22 +152,38 @@ class TrackingEngine:
         settings: AdaptationSettings,
         should_cancel: Callable[[], bool],
     ) -> tuple[Target, AdaptationReport]:
-        windows = self._support_windows(target.first_box, settings)
-        crops = np.stack([crop(image, window, target.padding) for window in windows])
-        with torch.no_grad():
-            search = self.network.search(to_tensor(crops, self.device))
+        search, targets = self.support(image, target, settings)
         adapted, report = adapt_template(
             self.network,
             target.template,
             target.template_corners,
             search,
-            self._targets([window.to_crop(target.first_box) for window in windows]),
+            targets,
             self.preset.loss,
             settings,
             should_cancel,
         )
         features = self._features(adapted, target.template_corners)
         return replace(target, adapted_template=adapted, features=features), report
+
+    def support(
+        self, image: np.ndarray, target: Target, settings: AdaptationSettings
+    ) -> tuple[SearchFeatures, Targets]:
+        """What is known of a target from its first image, to learn from.
+
+        Args:
+            image: that of ``start``.
+            target: as it was started.
+            settings: number, shifts and scales of the crops.
+
+        Returns:
+            features of the support crops, without gradient, and their labels.
+        """
+        windows = self._support_windows(target.first_box, settings)
+        crops = np.stack([crop(image, window, target.padding) for window in windows])
+        with torch.no_grad():
+            search = self.network.search(to_tensor(crops, self.device))
+        return search, self._targets([window.to_crop(target.first_box) for window in windows])
 
     def follow(
         self, image: np.ndarray, targets: Sequence[Target]
