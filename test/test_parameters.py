@@ -20,8 +20,13 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from autrack_ros.node.parameters import PARAMETERS, declare_parameters, read_adaptation
-from autrack_ros.tracking import AdaptationSettings, ConfigurationError, load_tracker
+from autrack_ros.node.parameters import PARAMETERS, Settings, declare_parameters
+from autrack_ros.tracking import (
+    AdaptationSettings,
+    ConfigurationError,
+    PresenceSettings,
+    load_tracker,
+)
 
 CONFIG = Path(__file__).resolve().parents[1] / "config" / "tracker.yaml"
 
@@ -58,9 +63,12 @@ def test_the_configuration_file_shows_every_parameter_at_its_default() -> None:
     assert {k: type(v) for k, v in shown.items()} == {k: type(v) for k, v in expected.items()}
 
 
-def test_every_setting_of_the_adaptation_is_a_parameter() -> None:
+@pytest.mark.parametrize(
+    ("prefix", "kind"), [("adaptation", AdaptationSettings), ("presence", PresenceSettings)]
+)
+def test_every_setting_of_the_tracker_is_a_parameter(prefix: str, kind: type) -> None:
     names = {row.name for row in PARAMETERS}
-    assert {f"adaptation.{field.name}" for field in fields(AdaptationSettings)} <= names
+    assert {f"{prefix}.{field.name}" for field in fields(kind)} <= names
 
 
 @pytest.mark.parametrize("row", PARAMETERS, ids=lambda row: row.name)
@@ -76,17 +84,19 @@ def test_descriptors_carry_description_range_and_choices(row: Any) -> None:
 
 def test_defaults_are_those_of_the_tracker(context: Context) -> None:
     node = make_node(context)
-    declare_parameters(node)
-    assert read_adaptation(node) == AdaptationSettings()
+    settings = declare_parameters(node, print)
+    assert settings.adaptation == AdaptationSettings()
+    assert settings.presence == PresenceSettings()
     for name in ("preset", "device", "runtime"):
         assert node.get_parameter(name).value == signature(load_tracker).parameters[name].default
 
 
 def test_values_given_at_the_start_are_read(context: Context) -> None:
-    node = make_node(context, **{"adaptation.steps": 5, "adaptation.method": "l2"})
-    declare_parameters(node)
-    settings = read_adaptation(node)
-    assert (settings.steps, settings.method) == (5, "l2")
+    given = {"adaptation.steps": 5, "presence.lost_frames": 7, "image_buffer.tolerance": 0.5}
+    settings = declare_parameters(make_node(context, **given), print)
+    assert settings.adaptation.steps == 5
+    assert settings.presence.lost_frames == 7
+    assert settings.tolerance_ns == 500_000_000
 
 
 @pytest.mark.parametrize(
@@ -95,7 +105,13 @@ def test_values_given_at_the_start_are_read(context: Context) -> None:
         ("adaptation.method", "sgd", ConfigurationError, "method='sgd'.*bim"),
         ("adaptation.epsilon", 0.0, ConfigurationError, "epsilon=0.0.*above 0"),
         ("adaptation.steps", -1, InvalidParameterValueException, "steps out of range.*-1"),
-        ("lost_score", 2.0, InvalidParameterValueException, "lost_score.*out of range"),
+        ("presence.lost_score", 2.0, InvalidParameterValueException, "lost_score.*out of range"),
+        (
+            "presence.lost_score",
+            0.9,
+            ConfigurationError,
+            "lost_score 0.9.*none below the one before",
+        ),
         ("adaptation.epsilon", 8, InvalidParameterTypeException, "epsilon.*INTEGER.*DOUBLE"),
     ],
 )
@@ -104,17 +120,19 @@ def test_wrong_values_at_the_start_raise_with_name_and_value(
 ) -> None:
     node = make_node(context, **{name: value})
     with pytest.raises(error, match=named):
-        declare_parameters(node)
+        declare_parameters(node, print)
 
 
 def test_changes_are_refused_or_taken_together(context: Context) -> None:
     node = make_node(context)
-    declare_parameters(node)
+    taken: list[Settings] = []
+    declare_parameters(node, taken.append)
     result = node.set_parameters_atomically(
         [Parameter("adaptation.steps", value=3), Parameter("adaptation.loss", value="l1")]
     )
     assert not result.successful
     assert "loss='l1'" in result.reason
-    assert read_adaptation(node) == AdaptationSettings()
+    assert taken == []
     assert node.set_parameters([Parameter("adaptation.steps", value=3)])[0].successful
-    assert read_adaptation(node).steps == 3
+    assert [settings.adaptation.steps for settings in taken] == [3]
+    assert node.get_parameter("adaptation.loss").value == AdaptationSettings().loss

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -221,8 +221,16 @@ class Settings:
     take_all: bool
 
 
-def declare_parameters(node: Node) -> None:
-    """Declare every parameter and refuse wrong values from now on, with a reason.
+def declare_parameters(node: Node, on_change: Callable[[Settings], None]) -> Settings:
+    """Declare every parameter, refuse wrong values from now on with a reason, and tell of changes.
+
+    Args:
+        node: gets the parameters.
+        on_change: called with the settings of every change that is accepted. (Humble has no
+            callback after a change; the one that refuses comes after all other checks.)
+
+    Returns:
+        the settings at the start.
 
     Raises:
         ConfigurationError: a value given at the start is wrong.
@@ -231,16 +239,17 @@ def declare_parameters(node: Node) -> None:
     """
     for row in PARAMETERS:
         node.declare_parameter(row.name, row.default, row.descriptor)
-    read_settings(node)
+    settings = read_settings(node)
 
     def check(changes: list[Parameter]) -> SetParametersResult:
         try:
-            read_settings(node, changes)
+            on_change(read_settings(node, changes))
         except ConfigurationError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(check)
+    return settings
 
 
 def read_settings(node: Node, changes: Iterable[Parameter] = ()) -> Settings:
