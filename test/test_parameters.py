@@ -110,7 +110,7 @@ def test_values_given_at_the_start_are_read(context: Context) -> None:
             "presence.lost_score",
             0.9,
             ConfigurationError,
-            "lost_score 0.9.*none below the one before",
+            "lost_score 0.9.*none below",
         ),
         ("adaptation.epsilon", 8, InvalidParameterTypeException, "epsilon.*INTEGER.*DOUBLE"),
     ],
