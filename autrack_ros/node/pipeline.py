@@ -28,6 +28,8 @@ from autrack_ros.node.transports import Transport
 from autrack_ros.node.worker import Worker
 from autrack_ros.tracking import InvalidImageError, TrackingEngine
 
+_STEPS_AN_IMAGE = 2  # of catching up that are made after every image, whatever else waits
+
 
 class Pipeline:
     """Takes the newest image all the way, then the next.
@@ -100,8 +102,9 @@ class Pipeline:
         header = message.header
         try:
             image, targets = self._follow(message)
-        except Exception:
+        except Exception as error:
             self._publications.unusable(header, self._session.ids, self._counts(started))
+            self._session.refuse_impatient(described(error))
             raise
         self._processed += 1
         selected = self._selected(targets)
@@ -112,11 +115,12 @@ class Pipeline:
         self._statistics.image_processed(counts.processing_ms, latency_ms, counts.dropped)
         self.states = {track.id: STATE_NAMES[track.state] for track in tracks}
         self._timing.publish(counts.processing_ms, latency_ms)
-        depth = self._session.settings.marker_depth
-        if image is None:
-            return
-        self._publications.views(tracks, header, image.shape[0], targets, info, depth)
-        self._publications.pictures(header, image, targets, selected)
+        if image is not None:
+            depth = self._session.settings.marker_depth
+            self._publications.views(tracks, header, image.shape[0], targets, info, depth)
+            self._publications.pictures(header, image, targets, selected)
+        for _ in range(_STEPS_AN_IMAGE):
+            self._session.catch_up()
 
     def _follow(self, message: Any) -> tuple[np.ndarray | None, list[TrackedTarget]]:
         """The image, where anybody needs it, and all targets in it."""

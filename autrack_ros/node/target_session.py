@@ -2,12 +2,12 @@
 
 A box was drawn on a picture that is old when the box arrives. Its target is started on that very
 picture, and then followed through the images that came since, faster than they came, until it is
-*live*: found in the same image as the others. Nothing of this makes the live targets wait.
+*live*: found in the same image as the others. This is done after a live image or in spare time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,7 +32,6 @@ from autrack_ros.tracking import (
     iou,
 )
 
-_STEPS_AN_IMAGE = 2  # of catching up that are made after every live image, whatever else waits
 _SAME_IOU = 0.5  # of a detection with a followed target, from which on they are one
 _MOST_AHEAD_NS = 1_000_000_000  # of a box before the newest image: its own is still on the way
 
@@ -106,7 +105,7 @@ class _Entry:
 
     Attributes:
         request: what it was started with.
-        follower: the live one, or its own while it catches up.
+        follower: the live one, or while it is behind, one of those found last in the same image.
         seen: the newest image message in which it was looked for.
         frame: what became of it there; None where it was started there.
         job: its adaptation, until that has ended.
@@ -193,19 +192,14 @@ class TargetSession:
             self.request(request)
 
     def request(self, request: Request) -> None:
-        """Start a target: at once when its image is kept, or as soon as it comes, or never."""
+        """Have a target started: in spare time when its image is kept, or as soon as that comes."""
         replaced = self._waiting.pop(request.id, None)
         if replaced is not None:
             replaced.answer(f"target '{request.id}': replaced by a newer box")
-        message = None
-        if request.stamp_ns:
-            message = self._images.nearest(request.stamp_ns, self._settings.tolerance_ns)
-        if message is not None:
-            self._start(request, message)
-        elif self._may_come(request):
+        if self._has_room_for(request.id):
             self._waiting[request.id] = request
         else:
-            self._refuse_without_image(request)
+            self._refuse(request, f"max_targets {self._settings.max_targets} reached: remove one")
 
     def refuse_impatient(self, reason: str) -> None:
         """Refuse the requests that are not to wait for an image for ever."""
@@ -256,15 +250,13 @@ class TargetSession:
         Raises:
             InvalidImageError: the targets were started in images of another size.
         """
-        if self._newest is not None and any(self._catching_up()):
+        if self._behind:
             self._stride = max(1, len(self._until(message, self._newest)))
         frames = self._live.follow(image)
         self._newest = message
         for name, frame in frames.items():
             self._entries[name].see(message, frame)
         self._start_waiting(message)
-        for _ in range(_STEPS_AN_IMAGE):
-            self.catch_up()
         return [self._tracked(entry) for entry in self._entries.values()]
 
     def pass_by(self, message: Any) -> None:
@@ -272,31 +264,53 @@ class TargetSession:
         self._newest = message
 
     def catch_up(self) -> bool:
-        """Bring every target that is behind one image nearer; whether there is more to do.
+        """Start what waits for a kept image, bring those furthest behind one image nearer.
 
         The images are taken as far apart as the live ones are, so that a target comes nearer even
         where the machine cannot follow every image.
-        """
-        for name, entry in list(self._catching_up()):
-            images = self._until(self._newest, entry.seen)
-            if len(images) < self._stride:
-                entry.follower.hand_over(name, self._live)
-                entry.follower = self._live
-                continue
-            entry.seen = images[self._stride - 1]
-            try:
-                frames = entry.follower.follow(self._to_bgr(entry.seen))
-            except InvalidImageError:
-                continue  # refused when it was live, and left out here too
-            entry.see(entry.seen, frames[name])
-        return any(self._catching_up())
 
-    def _catching_up(self) -> Iterator[tuple[str, _Entry]]:
-        if self._newest is None:
-            return iter(())
-        return (
-            (n, entry) for n, entry in self._entries.items() if entry.follower is not self._live
-        )
+        Returns:
+            whether some are still behind.
+        """
+        self._start_waiting()
+        if not self._behind:
+            return False
+        last = min(self._behind, key=lambda entry: stamp_ns(entry.seen))
+        follower, images = last.follower, self._until(self._newest, last.seen)
+        if len(images) < self._stride:
+            self._join(follower, self._live)  # the next image is the live one
+        else:
+            self._follow_up(follower, images[self._stride - 1])
+        return bool(self._behind)
+
+    def _follow_up(self, follower: Follower, message: Any) -> None:
+        """Follow targets that are behind in one more image, from there on with those they meet."""
+        there = self._follower_at(message)
+        for name in follower.names:
+            self._entries[name].seen = message
+        try:
+            frames = follower.follow(self._to_bgr(message))
+        except InvalidImageError:
+            return  # refused when it was live, and left out here too
+        for name, frame in frames.items():
+            self._entries[name].see(message, frame)
+        self._join(follower, there)
+
+    def _join(self, follower: Follower, other: Follower) -> None:
+        for name in follower.names:
+            follower.hand_over(name, other)
+            self._entries[name].follower = other
+
+    @property
+    def _behind(self) -> list[_Entry]:
+        return [entry for entry in self._entries.values() if entry.follower is not self._live]
+
+    def _follower_at(self, message: Any) -> Follower:
+        """Follows what was found last in this image, in one batch."""
+        if message is self._newest:
+            return self._live
+        there = (entry.follower for entry in self._behind if entry.seen is message)
+        return next(there, None) or Follower(self._engine, self._settings.presence)
 
     def _until(self, newest: Any, seen: Any) -> list[Any]:
         """The images kept that came after ``seen``, up to and with ``newest``."""
@@ -304,41 +318,53 @@ class TargetSession:
         return [image for image in self._images.after(seen) if stamp_ns(image) <= last]
 
     def _wants(self, target_id: str, box: Box) -> bool:
-        for name, entry in self._entries.items():
-            is_lost = entry.frame is not None and entry.frame.state is TrackState.LOST
-            if name == target_id:
-                return is_lost
-            if not is_lost and iou(entry.follower[name].box, box) > _SAME_IOU:
-                return False
-        return len(self._entries) < self._settings.max_targets
+        lost = {
+            name
+            for name, entry in self._entries.items()
+            if entry.frame is not None and entry.frame.state is TrackState.LOST
+        }
+        if target_id in self._entries:
+            return target_id in lost
+        places = [e.follower[n].box for n, e in self._entries.items() if n not in lost]
+        is_new = all(iou(place, box) <= _SAME_IOU for place in places)
+        return is_new and self._has_room_for(target_id)
 
-    def _start_waiting(self, message: Any) -> None:
-        """Start the targets whose image has come, refuse those whose image was left out."""
+    def _has_room_for(self, target_id: str) -> bool:
+        others = {*self._entries, *self._waiting} - {target_id}
+        return len(others) < self._settings.max_targets
+
+    def _start_waiting(self, next_image: Any = None) -> None:
+        """Start the targets whose image is there, refuse those whose image is not to come."""
         for request in list(self._waiting.values()):
-            wanted = message
-            if request.stamp_ns:
-                wanted = self._images.nearest(request.stamp_ns, self._settings.tolerance_ns)
-            if wanted is None and self._may_come(request):
+            message = self._image_of(request) if request.stamp_ns else next_image
+            if message is None and self._may_come(request):
                 continue
             del self._waiting[request.id]
-            if wanted is None:
-                self._refuse_without_image(request)
+            if message is not None:
+                self._start(request, message)
             else:
-                self._start(request, wanted)
+                tolerance_ns = self._settings.tolerance_ns
+                self._refuse(request, self._images.refusal(request.stamp_ns, tolerance_ns))
+
+    def _image_of(self, request: Request) -> Any:
+        """The image that a stamp means; None before a live one as new: a nearer one may come."""
+        if self._is_ahead(request):
+            return None
+        return self._images.nearest(request.stamp_ns, self._settings.tolerance_ns)
 
     def _may_come(self, request: Request) -> bool:
-        """Whether the image of a request, which is not kept, is one of those to come."""
-        span = self._images.span
-        if not request.stamp_ns or span is None:
+        if not request.stamp_ns:
             return True
-        return 0 < request.stamp_ns - span[1] <= _MOST_AHEAD_NS
+        span = self._images.span
+        is_near = span is None or request.stamp_ns - span[1] <= _MOST_AHEAD_NS
+        return self._is_ahead(request) and is_near
+
+    def _is_ahead(self, request: Request) -> bool:
+        return self._newest is None or request.stamp_ns > stamp_ns(self._newest)
 
     def _start(self, request: Request, message: Any) -> None:
         """Start a target in an image, if its box is accepted."""
-        name, settings = request.id, self._settings
-        if name not in self._entries and len(self._entries) >= settings.max_targets:
-            self._refuse(request, f"max_targets {settings.max_targets} are followed: remove one")
-            return
+        name = request.id
         try:
             image = self._to_bgr(message)
             target = self._engine.start(image, request.box)
@@ -348,8 +374,7 @@ class TargetSession:
         if name in self._entries:
             self._cancel(name, "replaced by a newer box")
             self._entries[name].follower.drop(name)
-        is_live = self._newest is not None and stamp_ns(message) >= stamp_ns(self._newest)
-        follower = self._live if is_live else Follower(self._engine, settings.presence)
+        follower = self._follower_at(message)
         follower.put(name, target)
         entry = self._entries[name] = _Entry(request, follower, message)
         entry.trail.add(stamp_ns(message) / 1e9, request.box.center)
@@ -373,9 +398,6 @@ class TargetSession:
             entry.job.cancel()
             entry.job = None
             entry.request.answer(f"target '{target_id}': {reason}")
-
-    def _refuse_without_image(self, request: Request) -> None:
-        self._refuse(request, self._images.refusal(request.stamp_ns, self._settings.tolerance_ns))
 
     def _refuse(self, request: Request, reason: str) -> None:
         kept = ", ".join(f"'{name}'" for name in self._entries)
