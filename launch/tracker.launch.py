@@ -8,7 +8,12 @@ import os
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.conditions import IfCondition
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import (
+    EnvironmentVariable,
+    LaunchConfiguration,
+    PathJoinSubstitution,
+    PythonExpression,
+)
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -41,13 +46,22 @@ ARGUMENTS = (
         description="Least severity that is logged",
     ),
     DeclareLaunchArgument(
-        "image", default_value="image", description="Topic of the images (sensor_msgs/Image)"
+        "image",
+        default_value="image",
+        description="Topic of the images; compressed ones are taken from that with /compressed",
+    ),
+    DeclareLaunchArgument(
+        "camera_info",
+        default_value=PythonExpression(
+            ["''.join('", LaunchConfiguration("image"), "'.rpartition('/')[:2]) + 'camera_info'"]
+        ),
+        description="Topic of the camera's calibration; beside the images, as drivers have it",
     ),
     DeclareLaunchArgument(
         "rviz",
         default_value="false",
         choices=["true", "false"],
-        description="Also start RViz with overlay, heat map and template",
+        description="Also start RViz with overlay, heat map, template and markers",
     ),
 )
 
@@ -56,6 +70,12 @@ def generate_launch_description() -> LaunchDescription:
     """Describe the node, RViz on demand, and the transport of images that both use."""
     profile = PathJoinSubstitution([CONFIG, "fastdds_shm.xml"])
     namespace = LaunchConfiguration("namespace")
+    image, camera_info = LaunchConfiguration("image"), LaunchConfiguration("camera_info")
+    remappings = [
+        ("image", image),
+        ("image/compressed", [image, "/compressed"]),
+        ("camera_info", camera_info),
+    ]
     use_sim_time = {
         "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
     }
@@ -72,7 +92,7 @@ def generate_launch_description() -> LaunchDescription:
                 name="tracker",
                 namespace=namespace,
                 parameters=[LaunchConfiguration("params_file"), use_sim_time],
-                remappings=[("image", LaunchConfiguration("image"))],
+                remappings=remappings,
                 arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
                 output="screen",
             ),
@@ -82,6 +102,7 @@ def generate_launch_description() -> LaunchDescription:
                 namespace=namespace,
                 arguments=["-d", PathJoinSubstitution([CONFIG, "tracker.rviz"])],
                 parameters=[use_sim_time],
+                remappings=remappings,
                 condition=IfCondition(LaunchConfiguration("rviz")),
             ),
         ]
