@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
+pytest.importorskip("rclpy", reason="needs ROS 2")
+pytest.importorskip("autrack_ros.msg", reason="needs the built messages of this package")
+pytest.importorskip("yaml", reason="RViz's configuration is YAML")
+
+import yaml
+from ros_process import environment
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
 from autrack_ros.demo import rviz_layout
+from autrack_ros.demo.marker_view import MarkerView
+from autrack_ros.node.markers import MarkedTarget, TargetMarkers
 from autrack_ros.tracking import Box
 
 BLUE = (233, 180, 86)
+CONFIG = Path(__file__).parents[1] / "config" / "tracker.rviz"
+
+
+@pytest.fixture(scope="module")
+def config() -> dict:
+    if not CONFIG.is_file():
+        pytest.skip("no config folder beside the tests")
+    return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
 
 
 def test_every_picture_fills_its_dock_and_keeps_its_shape() -> None:
@@ -32,13 +55,41 @@ def test_every_picture_fills_its_dock_and_keeps_its_shape() -> None:
 
 
 @pytest.mark.parametrize(("left", "side"), [(0, -1), (600, 1)])
-def test_a_target_on_one_side_of_the_image_is_on_that_side_of_the_scene(
-    left: int, side: int
+def test_a_target_on_one_side_of_the_image_is_on_that_side_of_the_view(
+    config: dict, left: int, side: int
 ) -> None:
-    scene = rviz_layout.draw_scene([Box(left, 200, 40, 80)], (640, 480), BLUE)
-    empty = rviz_layout.draw_scene([], (640, 480), BLUE)
-    rows, columns = np.nonzero((scene != empty).any(axis=2))
-    middle = scene.shape[1] / 2
+    info = CameraInfo(k=[640.0, 0.0, 320.0, 0.0, 640.0, 240.0, 0.0, 0.0, 1.0])
+    target = MarkedTarget("it", Box(left, 200, 40, 80), BLUE)
+    array = TargetMarkers().update(Header(), info, [target], depth_m=1.0)
+    empty = MarkerView(config, 400, 700).draw([])
+    seen = MarkerView(config, 400, 700).draw(array.markers)
+    rows, columns = np.nonzero((seen != empty).any(axis=2))
+    middle = seen.shape[1] / 2
     assert side * (columns[rows == rows.min()].mean() - middle) > 20
     # All rays begin at the camera, which is nearest and so lowest.
     assert columns[rows == rows.max()].mean() == pytest.approx(middle, abs=3)
+    assert (seen == BLUE).all(axis=2).any()
+
+
+def test_what_lies_behind_the_eye_is_not_drawn(config: dict) -> None:
+    view = MarkerView(config, 400, 300)
+    before = view._canvas.copy()
+    behind = view._eye - 2 * view._axes[2]
+    view._line(behind, behind + view._axes[0], BLUE, 0.1)
+    assert (view._canvas == before).all()
+
+
+def test_pictures_are_those_that_the_node_publishes(
+    config: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(1 + (os.getpid() + 75) % 99).items():
+        monkeypatch.setenv(name, value)
+    noise = np.random.default_rng(3).integers(0, 256, (15, 20, 3), dtype=np.uint8)
+    frame = cv2.resize(noise, (320, 240), interpolation=cv2.INTER_CUBIC)
+    targets = {"one": Box(40, 40, 60, 60), "two": Box(180, 100, 80, 50)}
+    messages = rviz_layout.record([frame] * 3, 0.04, targets, config)
+    assert messages["Overlay"].header.stamp.nanosec == 80_000_000  # of the last frame
+    pictures = rviz_layout.pictures_of(messages, config)
+    assert pictures["Overlay"].shape == frame.shape
+    assert {marker.ns for marker in messages["Markers"].markers} == set(targets)
+    assert rviz_layout.compose(pictures).shape == (960, 1336, 3)

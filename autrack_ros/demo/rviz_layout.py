@@ -1,23 +1,38 @@
-"""Compose the picture of RViz's layout in the docs: ``python -m autrack_ros.demo.rviz_layout``.
+"""Make the picture of RViz's layout in the docs: ``python -m autrack_ros.demo.rviz_layout``.
 
-No RViz is needed: the pictures are those that the node publishes, made by the same functions from
-the same tracker, put where the docks of ``config/tracker.rviz`` lie; the scene is drawn anew.
+The node runs on a clip, and what it publishes for the last frame is put where the docks of
+``config/tracker.rviz`` lie. No RViz is needed; its 3-D view is drawn from the published markers.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import rclpy
+import yaml
+from ament_index_python.packages import get_package_share_directory
+from rclpy.node import Node
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
 
-from autrack_ros.drawing import DrawnTarget, Trail, draw_heatmap, draw_overlay, draw_template
-from autrack_ros.drawing.lines import draw_line
-from autrack_ros.drawing.style import Color, style_of
+from autrack_ros.demo.marker_view import MarkerView
+from autrack_ros.demo.processes import Process
+from autrack_ros.demo.run import prepare_environment
 from autrack_ros.evaluation.frames import open_frames
 from autrack_ros.evaluation.video import upscale_factor
-from autrack_ros.tracking import Box, load_tracker
+from autrack_ros.msg import AdaptationReport, InitBox
+from autrack_ros.node import qos
+from autrack_ros.node.image_conversion import bgr_to_image, image_to_bgr
+from autrack_ros.tracking import Box
 
 _SIZE = (1336, 960)  # width, height: the layout without the column of displays
 _DOCKS = {  # left, top, width, height
@@ -27,13 +42,12 @@ _DOCKS = {  # left, top, width, height
     "Template": (806, 621, 530, 339),
 }
 _TITLE_PX = 26
-_WINDOW, _TITLE, _SCENE = (52, 52, 52), (84, 84, 84), (48, 48, 48)
-_DEPTH_M = 3.0
-# The view of config/tracker.rviz: the eye behind and above the camera; optical frame, metres.
-_EYE, _LOOKED_AT = np.array([0.0, -6.6, -3.6]), np.array([0.0, 0.0, 2.5])
+_WINDOW, _TITLE = (52, 52, 52), (84, 84, 84)
+_OF_EVERY_FRAME = ("Overlay", "Response heat map", "Markers")
+_TIMEOUT_S = 120.0
 
 
-def compose(pictures: dict[str, np.ndarray]) -> np.ndarray:
+def compose(pictures: Mapping[str, np.ndarray]) -> np.ndarray:
     """Put uint8 BGR pictures into their docks, scaled to fit; 960x1336x3."""
     canvas = np.full((_SIZE[1], _SIZE[0], 3), _WINDOW, np.uint8)
     for name, (left, top, width, height) in _DOCKS.items():
@@ -52,82 +66,156 @@ def compose(pictures: dict[str, np.ndarray]) -> np.ndarray:
     return canvas
 
 
-def draw_scene(boxes: list[Box], image_size: tuple[int, int], color: Color) -> np.ndarray:
-    """Draw the rays and frusta of boxes in an image of so many (width, height) pixels.
-
-    The camera is taken to have no distortion and a focal length of the image's width.
-    """
+def pictures_of(messages: Mapping[str, Any], config: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The picture of every dock, from the message that its display shows."""
     _, _, width, height = _DOCKS["Markers"]
-    height -= _TITLE_PX
-    canvas = np.full((height, width, 3), _SCENE, np.uint8)
-    forward = (_LOOKED_AT - _EYE) / np.linalg.norm(_LOOKED_AT - _EYE)
-    right = np.array([1.0, 0, 0])
-    axes = np.stack([right, np.cross(forward, right), forward])
-    focal = height / 2 / math.tan(math.radians(22.5))
+    view = MarkerView(config, width, height - _TITLE_PX)
+    return {
+        name: view.draw(message.markers) if name == "Markers" else image_to_bgr(message)
+        for name, message in messages.items()
+    }
 
-    def line(start: np.ndarray, end: np.ndarray, shade: Color, line_px: int) -> None:
-        points = np.stack([start, end]) - _EYE
-        points = points @ axes.T
-        seen = focal * points[:, :2] / points[:, 2:] + (width / 2, height / 2)
-        draw_line(canvas, seen[0], seen[1], shade, line_px)
 
-    for step in np.arange(-5, 6):  # the grid a metre below the camera
-        line(np.array([step, 1, 0]), np.array([step, 1, 10]), (96, 96, 96), 1)
-        line(np.array([-5, 1, step + 5]), np.array([5, 1, step + 5]), (96, 96, 96), 1)
-    for axis, shade in zip(np.eye(3), ((0, 0, 255), (0, 255, 0), (255, 0, 0)), strict=True):
-        line(np.zeros(3), 0.3 * axis, shade, 4)
-    for box in boxes:
-        x, y, w, h = box
-        points = np.array([box.center, (x, y), (x + w, y), (x + w, y + h), (x, y + h)])
-        rays = np.column_stack([(points - np.array(image_size) / 2) / image_size[0], np.ones(5)])
-        ends = _DEPTH_M * rays / np.linalg.norm(rays, axis=1, keepdims=True)
-        line(np.zeros(3), ends[0], color, 4)
-        for corner, following in zip(ends[1:], np.roll(ends[1:], -1, axis=0), strict=True):
-            line(np.zeros(3), corner, color, 1)
-            line(corner, following, color, 2)
-    return canvas
+class Viewer:
+    """Camera, operator and RViz in one: sends images and boxes, keeps what displays would show.
+
+    Args:
+        node: gets publishers and subscriptions.
+        config: of RViz; its displays name the topics.
+    """
+
+    def __init__(self, node: Node, config: dict[str, Any]) -> None:
+        self.messages: dict[str, Any] = {}  # the newest by display
+        self._node = node
+        self._adapted: set[str] = set()
+        displays = {item["Name"]: item for item in config["Visualization Manager"]["Displays"]}
+        self._topics = {name: displays[name]["Topic"]["Value"] for name in _DOCKS}
+        self._frame_id = config["Visualization Manager"]["Global Options"]["Fixed Frame"]
+        for name, topic in self._topics.items():
+            kind = MarkerArray if name == "Markers" else Image
+            profile = qos.LATCHED if name == "Template" else qos.RESULT
+            node.create_subscription(kind, topic, self._keeper(name), profile)
+        node.create_subscription(
+            AdaptationReport, "tracker/adaptation", lambda r: self._adapted.add(r.id), qos.STATUS
+        )
+        self._images = node.create_publisher(Image, "image", qos.COMMAND)
+        self._infos = node.create_publisher(CameraInfo, "camera_info", qos.COMMAND)
+        self._boxes = node.create_publisher(InitBox, "init_box", qos.COMMAND)
+
+    def wait_for_tracker(self) -> None:
+        """Return when the node takes images and boxes and offers all that is to be shown."""
+        inputs = (self._images, self._infos, self._boxes)
+        self._wait(
+            lambda: (
+                all(publisher.get_subscription_count() for publisher in inputs)
+                and all(self._node.count_publishers(topic) for topic in self._topics.values())
+            ),
+            "tracker node",
+        )
+
+    def show(self, image: np.ndarray, stamp_s: float, boxes: Mapping[str, Box]) -> None:
+        """Send an image and boxes in it; return when the node has published all of it.
+
+        Args:
+            image: HxWx3 uint8 BGR.
+            stamp_s: its time; above 0.
+            boxes: new targets by id; waits for their adaptations as well.
+        """
+        stamp = Time(nanoseconds=round(stamp_s * 1e9)).to_msg()
+        header = Header(stamp=stamp, frame_id=self._frame_id)
+        height, width = image.shape[:2]
+        focal = float(width)
+        k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
+        info = CameraInfo(header=header, height=height, width=width, k=k)
+        info.distortion_model, info.d = "plumb_bob", [0.0] * 5
+        self._infos.publish(info)
+        self._images.publish(bgr_to_image(image, header))
+        for name, box in boxes.items():
+            x, y, w, h = map(float, box)
+            self._boxes.publish(InitBox(header=header, id=name, x=x, y=y, width=w, height=h))
+        self._wait(lambda: set(boxes) <= self._adapted, "adaptation")
+        if not boxes:
+            self._wait(lambda: self._shown(header), f"pictures of the image of {stamp_s:g} s")
+
+    def _shown(self, header: Header) -> bool:
+        def stamp(name: str) -> Any:
+            message = self.messages.get(name)
+            if name == "Markers":
+                message = message.markers[0] if message and message.markers else None
+            return None if message is None else message.header.stamp
+
+        return all(stamp(name) == header.stamp for name in _OF_EVERY_FRAME)
+
+    def _keeper(self, name: str) -> Callable[[Any], None]:
+        return lambda message: self.messages.update({name: message})
+
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + _TIMEOUT_S
+        while not condition():
+            if time.monotonic() > end:
+                raise TimeoutError(f"no {what} in {_TIMEOUT_S:g} s")
+            rclpy.spin_once(self._node, timeout_sec=0.1)
+
+
+def record(
+    frames: Sequence[np.ndarray], period_s: float, targets: Mapping[str, Box], config: dict
+) -> dict[str, Any]:
+    """Track targets through images with a node of its own; return what the displays show at last.
+
+    Args:
+        frames: HxWx3 uint8 BGR.
+        period_s: from one to the next.
+        targets: boxes in the first image by id. Heat map and template are of the last one.
+        config: of RViz.
+    """
+    *_, selected = targets
+    rclpy.init(args=[])
+    node = rclpy.create_node("rviz_layout")
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Process(
+                "autrack_ros.node.tracker_node",
+                ["--ros-args", "-p", f"selected_target:='{selected}'"],
+                Path(folder) / "tracker_node.log",
+            ),
+        ):
+            viewer = Viewer(node, config)
+            viewer.wait_for_tracker()
+            for index, frame in enumerate(frames):
+                viewer.show(frame, 1 + index * period_s, targets if index == 0 else {})
+            return viewer.messages
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
 
 
 def main() -> None:
-    """Track targets through a clip and write the layout at its last frame."""
+    """Write the layout at the last frame of a clip."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clip")
     parser.add_argument("output")
     parser.add_argument("--target", action="append", required=True, metavar="NAME=X,Y,W,H")
     parser.add_argument("--frames", type=int, default=120)
+    folder = Path(get_package_share_directory("autrack_ros")) / "config"
+    parser.add_argument("--config", type=Path, default=folder / "tracker.rviz")
     arguments = parser.parse_args()
-    given = dict(text.split("=") for text in arguments.target)
-    trackers = {name: load_tracker() for name in given}
-    trails = {name: Trail() for name in given}
-    frames = open_frames(arguments.clip)
-    for index, frame in zip(range(arguments.frames), frames, strict=False):
-        factor = upscale_factor(frame)
-        image = cv2.resize(frame, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-        if index == 0:
-            for name, box in given.items():
-                corner_and_size = (factor * float(value) for value in box.split(","))
-                trackers[name].initialize(image, Box(*corner_and_size))
-            continue
-        results = {name: tracker.update(image) for name, tracker in trackers.items()}
-        for name, result in results.items():
-            trails[name].add(index / (frames.fps or 25.0), result.box.center)
-    targets = [
-        DrawnTarget(result.box, name, result.score, trail=trails[name].points)
-        for name, result in results.items()
+    prepare_environment(folder / "fastdds_shm.xml")
+    config = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+    clip = open_frames(arguments.clip)
+    frames = [frame for _, frame in zip(range(arguments.frames), clip, strict=False)]
+    factor = upscale_factor(frames[0])
+    targets = {}
+    for text in arguments.target:
+        name, _, box = text.partition("=")
+        targets[name] = Box(*(factor * float(value) for value in box.split(",")))
+    images = [
+        cv2.resize(frame, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        for frame in frames
     ]
-    first = next(iter(given))
-    shown, tracker = results[first], trackers[first]
-    pictures = {
-        "Overlay": draw_overlay(image, targets),
-        "Response heat map": draw_heatmap(
-            shown.search, shown.response, shown.response_to_image, shown.search_to_image, shown.box
-        ),
-        "Template": draw_template(tracker.template, tracker.adapted_template),
-        "Markers": draw_scene(
-            [target.box for target in targets], image.shape[1::-1], style_of("tracking").color
-        ),
-    }
-    cv2.imwrite(arguments.output, compose(pictures), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    messages = record(images, 1 / (clip.fps or 25.0), targets, config)
+    picture = compose(pictures_of(messages, config))
+    cv2.imwrite(arguments.output, picture)
 
 
 if __name__ == "__main__":
