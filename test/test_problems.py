@@ -6,7 +6,14 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from autrack_ros.node.problems import BURST, PER_SECOND, REPEAT_S, Problems, described
+from autrack_ros.node.problems import (
+    BURST,
+    MAX_CHARACTERS,
+    PER_SECOND,
+    REPEAT_S,
+    Problems,
+    described,
+)
 from autrack_ros.tracking import InvalidBoxError
 
 
@@ -21,6 +28,9 @@ class Log:
 
     def warning(self, text: str) -> None:
         self.lines.append(("warning", text))
+
+    def info(self, text: str) -> None:
+        self.lines.append(("info", text))
 
 
 class Clock:
@@ -80,10 +90,24 @@ def test_a_quiet_hour_saves_up_one_burst_only(problems: Problems, log: Log, cloc
     assert len(log.lines) == BURST
 
 
-def test_errors_and_warnings_keep_their_level(problems: Problems, log: Log) -> None:
+def test_a_line_keeps_its_level(problems: Problems, log: Log) -> None:
     problems.error("broken")
     problems.warning("odd")
-    assert log.lines == [("error", "broken"), ("warning", "odd")]
+    problems.info("well")
+    assert log.lines == [("error", "broken"), ("warning", "odd"), ("info", "well")]
+
+
+@pytest.mark.parametrize("level", ["error", "warning", "info"])
+def test_what_others_send_can_neither_forge_a_line_nor_make_it_long(
+    problems: Problems, log: Log, level: str
+) -> None:
+    say = getattr(problems, level)
+    say("target 'a\n[FATAL] b\x1b[31m日本'")
+    say("x" * 20_000)
+    first, second = (text for _, text in log.lines)
+    assert first == r"target 'a\n[FATAL] b\x1b[31m日本'"
+    assert len(second) == MAX_CHARACTERS
+    assert second.endswith("x...")
 
 
 def test_the_last_error_is_known_with_its_age_although_it_was_not_logged(

@@ -174,7 +174,7 @@ class Pipeline:
     def ended(self, target_id: str, reason: str) -> None:
         """Say that a target is no longer followed."""
         self.states.pop(target_id, None)
-        self._node.get_logger().info(f"target '{target_id}': ended, {reason}")
+        self._problems.info(f"target '{target_id}': ended, {reason}")
         self._publications.status(Status.ENDED, target_id, reason)
 
     def adapted(self, done: Adapted) -> None:
@@ -192,7 +192,7 @@ class Pipeline:
                 f"{done.job.settings.support_crops} crops: GPU memory is full"
             )
         loss = f", loss {report.losses[0]:.3f} -> {min(report.losses):.3f}" if report.losses else ""
-        self._node.get_logger().info(
+        self._problems.info(
             f"target '{name}': adaptation {report.stop_reason} after {report.steps} steps, "
             f"{report.elapsed_ms:.0f} ms{loss}"
         )

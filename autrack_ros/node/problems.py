@@ -1,4 +1,4 @@
-"""What goes wrong: logged, but not so often that it fills a disk; kept for the diagnostics."""
+"""The log, kept so small that it fills no disk; and the last error, for the diagnostics."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from autrack_ros.tracking import AutrackError
 REPEAT_S = 10.0  # the same problem is logged this often
 BURST = 20  # different ones at once
 PER_SECOND = 1.0  # and different ones in the long run
+MAX_CHARACTERS = 1000  # of a line: messages name ids and frames, which may have any length
 
 
 def described(error: Exception) -> str:
@@ -21,7 +22,7 @@ def described(error: Exception) -> str:
 
 
 class Problems:
-    """Log problems with measure. Thread-safe.
+    """Log what messages and images cause with measure, a line each. Thread-safe.
 
     Args:
         logger: of the node.
@@ -44,6 +45,7 @@ class Problems:
 
     def error(self, text: str) -> None:
         """Something was not done."""
+        text = _line(text)
         with self._lock:
             self._error, self._error_time = text, self._clock()
             if self._may_log(text):
@@ -51,9 +53,17 @@ class Problems:
 
     def warning(self, text: str) -> None:
         """Something is odd."""
+        text = _line(text)
         with self._lock:
             if self._may_log(text):
                 self._logger.warning(text)
+
+    def info(self, text: str) -> None:
+        """Something is as it should be."""
+        text = _line(text)
+        with self._lock:
+            if self._may_log(text):
+                self._logger.info(text)
 
     def _may_log(self, text: str) -> bool:
         now = self._clock()
@@ -66,3 +76,11 @@ class Problems:
         self._left -= 1
         self._logged, self._logged_time = text, now
         return True
+
+
+def _line(text: str) -> str:
+    """The text without line breaks and other control characters, and not too long."""
+    cut = text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 3]}..."
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in cut
+    )
