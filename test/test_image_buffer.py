@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
+from autrack_ros.node.image_buffer import MAX_IMAGES, ImageBuffer, stamp_ns
 from autrack_ros.tracking.errors import ConfigurationError
 
 MS = 1_000_000
@@ -56,6 +56,11 @@ def test_the_bytes_are_bounded() -> None:
     assert held(buffer) == [3, 4]
     buffer.add(image(5, size=9))
     assert held(buffer) == [3, 4, 5]  # exactly 30: what was let go is no longer counted
+
+
+def test_the_number_of_images_is_bounded_where_they_are_tiny() -> None:
+    buffer = filled(*range(MAX_IMAGES + 5), seconds=60.0)
+    assert held(buffer) == list(range(5, MAX_IMAGES + 5))
 
 
 def test_the_newest_image_is_kept_however_large() -> None:

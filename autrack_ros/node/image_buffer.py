@@ -11,6 +11,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from autrack_ros.tracking.errors import ConfigurationError
 
 _SECOND_NS = 1_000_000_000
+#: A minute at 60 Hz; bounds memory and search where images are tiny or their stamps hardly move.
+MAX_IMAGES = 4000
 
 
 class ImageMessage(Protocol):
@@ -33,7 +35,7 @@ class ImageBuffer(Generic[M]):
     """A ring of recent image messages, ordered by the stamps of their headers.
 
     The messages are kept as they came, unconverted: nearly none of them is ever looked at.
-    Thread-safe.
+    At most ``MAX_IMAGES`` of them. Thread-safe.
 
     Args:
         seconds: largest span from the oldest to the newest stamp; 0 keeps the newest image only.
@@ -79,7 +81,9 @@ class ImageBuffer(Generic[M]):
             self._images.append((stamp, message))
             self._bytes += len(message.data)
             while len(self._images) > 1 and (
-                self._bytes > self._max_bytes or stamp - self._images[0][0] > self._max_span_ns
+                len(self._images) > MAX_IMAGES
+                or self._bytes > self._max_bytes
+                or stamp - self._images[0][0] > self._max_span_ns
             ):
                 self._bytes -= len(self._images.popleft()[1].data)
 
