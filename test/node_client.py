@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
-import numpy as np
 from autrack_ros.msg import AdaptationReport, InitBox, Status, Track, TrackArray
+from pictures import BOX, picture
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
@@ -25,28 +24,8 @@ from autrack_ros.node.image_conversion import bgr_to_image
 from autrack_ros.tracking import Box
 
 MODULE = "autrack_ros.node.tracker_node"
-WIDTH, HEIGHT = 320, 240
-BOX = Box(100, 80, 50, 40)  # of the patch that moves to the right
-OTHER = Box(200, 150, 44, 52)  # of the patch that stands still
 PERIOD_NS = 33_000_000  # from one stamp to the next
 UPDATED = (Track.TRACKING, Track.UNCERTAIN, Track.LOST)
-
-
-def picture(shift: int = 0, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """Smooth noise with two patches of other noise: OTHER, and BOX moved by ``shift`` pixels."""
-    generator = np.random.default_rng(7)
-    background = generator.integers(60, 120, (height // 8, width // 8, 3), dtype=np.uint8)
-    image = cv2.resize(background, (width, height), interpolation=cv2.INTER_CUBIC)
-    for box in (moved(BOX, shift), OTHER):
-        patch = generator.integers(0, 256, (5, 6, 3), dtype=np.uint8)
-        x, y, w, h = map(int, box)
-        patch = cv2.resize(patch, (w, h), interpolation=cv2.INTER_NEAREST)
-        image[y : y + h, x : x + w] = patch
-    return image
-
-
-def moved(box: Box, shift: int) -> Box:
-    return box._replace(x=box.x + shift)
 
 
 class Client:

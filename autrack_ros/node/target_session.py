@@ -250,7 +250,7 @@ class TargetSession:
         Raises:
             InvalidImageError: the targets were started in images of another size.
         """
-        if self._behind:
+        if self._newest is not None:
             self._stride = max(1, len(self._until(message, self._newest)))
         frames = self._live.follow(image)
         self._newest = message

@@ -1,0 +1,34 @@
+"""Pictures of a patch that moves and one that stands still, for tests with the default model."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from autrack_ros.tracking import Box
+
+WIDTH, HEIGHT = 320, 240
+BOX = Box(100, 80, 50, 40)  # of the patch that moves to the right
+OTHER = Box(200, 150, 44, 52)  # of the patch that stands still
+
+
+def picture(
+    shift: int = 0, width: int = WIDTH, height: int = HEIGHT, patches: int = 2
+) -> np.ndarray:
+    """Smooth noise with two patches of other noise: OTHER, and BOX moved by ``shift`` pixels.
+
+    The last of them are left out where ``patches`` is smaller.
+    """
+    generator = np.random.default_rng(7)
+    background = generator.integers(60, 120, (height // 8, width // 8, 3), dtype=np.uint8)
+    image = cv2.resize(background, (width, height), interpolation=cv2.INTER_CUBIC)
+    for box in (OTHER, moved(BOX, shift))[:patches]:
+        patch = generator.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+        x, y, w, h = map(int, box)
+        patch = cv2.resize(patch, (w, h), interpolation=cv2.INTER_NEAREST)
+        image[y : y + h, x : x + w] = patch
+    return image
+
+
+def moved(box: Box, shift: int) -> Box:
+    return box._replace(x=box.x + shift)
