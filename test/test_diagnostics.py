@@ -92,7 +92,7 @@ def test_level_and_reason(health, level, message):
 
 
 def test_status_follows_the_conventions_of_diagnostic_updater():
-    status = status_message("robot1/tracker", "cuda:0", HEALTH)
+    status = status_message("robot1/tracker", HEALTH)
     assert status.name == "robot1/tracker: tracking"
     assert status.hardware_id == "cuda:0"
     assert (status.level, status.message) == judge(HEALTH)
@@ -100,7 +100,7 @@ def test_status_follows_the_conventions_of_diagnostic_updater():
 
 def test_status_carries_every_value():
     health = replace(HEALTH, error="cannot", error_age_s=99.0)
-    status = status_message("tracker", "cuda:0", health)
+    status = status_message("tracker", health)
     assert {value.key: value.value for value in status.values} == {
         "Image rate (Hz)": "30.0",
         "Track rate (Hz)": "30.0",
@@ -129,7 +129,7 @@ def test_what_is_not_known_is_said_to_be_none():
         frames=replace(FRAMES, latency_ms=Percentiles(math.nan, math.nan, math.nan)),
         gpu_memory_mb=None,
     )
-    values = {value.key: value.value for value in status_message("n", "cpu", health).values}
+    values = {value.key: value.value for value in status_message("n", health).values}
     assert values["Latency p50 (ms)"] == "none"
     assert values["GPU memory (MB)"] == "none"
     assert values["Last error"] == "none"
@@ -146,7 +146,7 @@ def test_status_is_published_once_a_second(namespace, name):
             received.append((ros.node.get_clock().now().nanoseconds / 1e9, message))
 
         ros.node.create_subscription(DiagnosticArray, "/diagnostics", take, 10)
-        publisher = DiagnosticsPublisher(ros.node, "cpu", lambda: HEALTH)
+        publisher = DiagnosticsPublisher(ros.node, lambda: HEALTH)
         wait_until(lambda: len(received) >= 3, ros.spin_once)
         publisher.close()
         assert ros.node.count_publishers("/diagnostics") == 0

@@ -33,7 +33,7 @@ class Health:
         image_topic: resolved name.
         waiting_s: how long the node has taken images, seconds; None while it takes none (inactive,
             disabled), which is no fault.
-        device: as torch names it.
+        device: as torch names it; of the hardware it is what a technician would look at.
         model: name of the preset.
         runtime: what computes a frame.
         targets: state by target id.
@@ -91,14 +91,14 @@ def judge(health: Health) -> tuple[bytes, str]:
     return max(level for level, _ in reasons), "; ".join(reason for _, reason in reasons)
 
 
-def status_message(node_name: str, hardware_id: str, health: Health) -> DiagnosticStatus:
+def status_message(node_name: str, health: Health) -> DiagnosticStatus:
     """Make the status "node_name: tracking" with its values."""
     level, message = judge(health)
     return DiagnosticStatus(
         level=level,
         name=f"{node_name}: {STATUS_NAME}",
         message=message,
-        hardware_id=hardware_id,
+        hardware_id=health.device,
         values=[KeyValue(key=key, value=value) for key, value in _values(health).items()],
     )
 
@@ -111,13 +111,11 @@ class DiagnosticsPublisher:
 
     Args:
         node: it gets the publisher and the timer.
-        hardware_id: what a technician would look at, such as "cuda:0".
         collect: called in the executor's thread; must return at once.
     """
 
-    def __init__(self, node: Node, hardware_id: str, collect: Callable[[], Health]) -> None:
+    def __init__(self, node: Node, collect: Callable[[], Health]) -> None:
         self._node = node
-        self._hardware_id = hardware_id
         self._collect = collect
         self._publisher = node.create_publisher(DiagnosticArray, TOPIC, 1)
         # Steady: a simulated time that stands still is a fault that should be reported, too.
@@ -128,7 +126,7 @@ class DiagnosticsPublisher:
     def publish(self) -> None:
         """Publish now, out of turn."""
         name = self._node.get_fully_qualified_name().lstrip("/")
-        message = DiagnosticArray(status=[status_message(name, self._hardware_id, self._collect())])
+        message = DiagnosticArray(status=[status_message(name, self._collect())])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 

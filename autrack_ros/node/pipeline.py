@@ -14,7 +14,6 @@ from std_msgs.msg import Header
 
 from autrack_ros.msg import Status
 from autrack_ros.node.background_adaptation import Adapted, BackgroundAdaptation
-from autrack_ros.node.camera import InvalidCameraError, check_camera
 from autrack_ros.node.frame_statistics import FrameStatistics
 from autrack_ros.node.image_buffer import ImageBuffer
 from autrack_ros.node.messages import STATE_NAMES
@@ -34,7 +33,8 @@ _STEPS_AN_IMAGE = 2  # of catching up that are made after every image, whatever 
 class Pipeline:
     """Takes the newest image all the way, then the next.
 
-    Other threads call ``put``, ``command`` and ``stop``, and set ``camera_info``.
+    Other threads call ``put``, ``command`` and ``stop``, and set ``camera_info``: a usable
+    calibration, or None.
 
     Args:
         node: gets the publishers; its log is written to.
@@ -62,7 +62,7 @@ class Pipeline:
         self.camera_info: CameraInfo | None = None
         self.states: dict[str, str] = {}  # name of the state by target, in the last image
         self._node = node
-        self._image_topic = node.resolve_topic_name(transport.topic)
+        self._image_topic = transport.topic(node)
         self._to_bgr = transport.to_bgr
         self._statistics = statistics
         self._problems = problems
@@ -89,9 +89,10 @@ class Pipeline:
         self._worker.call(lambda: act(self._session))
 
     def stop(self) -> None:
-        """End the threads and leave the topics."""
-        self._adaptation.stop()
+        """End the targets and the threads, and leave the topics."""
+        self.command(lambda session: session.remove_all("the node was cleaned up"))
         self._worker.stop()
+        self._adaptation.stop()
         self._publications.close()
         self._timing.close()
 
@@ -108,7 +109,7 @@ class Pipeline:
             raise
         self._processed += 1
         selected = self._selected(targets)
-        info = self._usable_camera_info()
+        info = self.camera_info
         counts = self._counts(started)
         tracks = self._publications.tracks(header, targets, selected, info, counts)
         latency_ms = pipeline_latency_ms(self._node.get_clock(), header.stamp)
@@ -136,21 +137,13 @@ class Pipeline:
         first = targets[0] if targets else None
         return next((target for target in targets if target.id == chosen), first)
 
-    def _usable_camera_info(self) -> CameraInfo | None:
-        info = self.camera_info
-        try:
-            if info is not None:
-                check_camera(info)
-        except InvalidCameraError as error:
-            self._problems.error(f"{self._node.resolve_topic_name('camera_info')}: {error}")
-            return None
-        return info
-
     def _counts(self, started: float) -> Counts:
         elapsed_ms = (time.perf_counter() - started) * 1e3
         return Counts(self._processed, self._worker.dropped, elapsed_ms)
 
     def _on_error(self, error: Exception) -> None:
+        if not self._node.context.ok():
+            return  # a signal ended the program: nothing can be published any more
         kind = "refused: " if isinstance(error, InvalidImageError) else "not processed: "
         shown = described(error)
         if not isinstance(error, InvalidImageError):
@@ -173,7 +166,8 @@ class Pipeline:
 
     def ended(self, target_id: str, reason: str) -> None:
         """Say that a target is no longer followed."""
-        self.states.pop(target_id, None)
+        # Another dictionary: the diagnostics may be reading this one.
+        self.states = {name: state for name, state in self.states.items() if name != target_id}
         self._problems.info(f"target '{target_id}': ended, {reason}")
         self._publications.status(Status.ENDED, target_id, reason)
 

@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -14,16 +15,17 @@ import torch
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
+from autrack_ros.memory import return_free_blocks
 from autrack_ros.msg import InitBox
 from autrack_ros.node import qos
 from autrack_ros.node.background_adaptation import Adapted
+from autrack_ros.node.camera import InvalidCameraError, check_camera
 from autrack_ros.node.detections import select_boxes
 from autrack_ros.node.diagnostics import NO_IMAGE_S, DiagnosticsPublisher, Health
 from autrack_ros.node.frame_statistics import FrameStatistics
@@ -31,15 +33,15 @@ from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
 from autrack_ros.node.memory_use import gpu_memory_mb, process_memory_mb
 from autrack_ros.node.messages import box_of, report_message
 from autrack_ros.node.optional_messages import OptionalMessages
-from autrack_ros.node.parameters import declare_parameters, read_settings
+from autrack_ros.node.parameters import Settings, declare_parameters
 from autrack_ros.node.pipeline import Pipeline
-from autrack_ros.node.problems import Problems
+from autrack_ros.node.problems import Problems, described
 from autrack_ros.node.program import run_program
 from autrack_ros.node.stream import StreamMonitor
 from autrack_ros.node.target_session import Request, TargetSession
 from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.srv import Initialize, RemoveTarget
-from autrack_ros.tracking import AutrackError, InvalidImageError, load_engine
+from autrack_ros.tracking import ConfigurationError, InvalidImageError, load_engine
 
 _MEGABYTE = 1_000_000
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -59,8 +61,7 @@ class TrackerNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("tracker")
-        declare_parameters(self)
-        self._settings = read_settings(self)
+        self._settings = declare_parameters(self, self._on_settings)
         self._transport = TRANSPORTS[self._parameter("image_transport")]
         self._optional = OptionalMessages(self.get_logger())
         self._problems = Problems(self.get_logger())
@@ -69,14 +70,13 @@ class TrackerNode(LifecycleNode):
             self._parameter("image_buffer.megabytes") * _MEGABYTE,
         )
         self._statistics = FrameStatistics()
-        self._fault: Exception | None = None  # of the last configure
+        self._fault: Exception | None = None  # that keeps the program from starting
         self._pipeline: Pipeline | None = None  # from configure to cleanup
         self._inputs: list[Subscription] = []  # while it is active
-        self._active_since: float | None = None
         self._enabled = True
+        self._waiting_since: float | None = None  # for images: while it is active and enabled
         self._received = self._received_at_last_check = 0
-        self._image_topic = self.resolve_topic_name(self._transport.topic)
-        self.add_post_set_parameters_callback(self._on_parameters)
+        self._image_topic = self._transport.topic(self)
 
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/reset", self._on_reset)
@@ -89,7 +89,7 @@ class TrackerNode(LifecycleNode):
         self.create_timer(
             NO_IMAGE_S, self._warn_without_images, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
-        self._diagnostics = DiagnosticsPublisher(self, self._parameter("device"), self._health)
+        self._diagnostics = DiagnosticsPublisher(self, self._health)
 
     def run(self) -> None:
         """Work until the program is told to end.
@@ -98,10 +98,10 @@ class TrackerNode(LifecycleNode):
             AutrackError: with ``autostart``, the checkpoint or the device is wrong.
         """
         if self._parameter("autostart"):
-            self.trigger_configure()
-            if self._fault is not None:
-                raise self._fault
-            self.trigger_activate()
+            for trigger in (self.trigger_configure, self.trigger_activate):
+                trigger()
+                if self._fault is not None:
+                    raise self._fault
         rclpy.spin(self)
 
     def close(self) -> None:
@@ -113,69 +113,16 @@ class TrackerNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and warm it up."""
-        self._fault = None
-        try:
-            # Threads that wait for an occupied core are slower than fewer threads.
-            torch.set_num_threads(self._parameter("threads") or max(1, (os.cpu_count() or 1) // 2))
-            engine = load_engine(
-                self._parameter("preset"),
-                self._parameter("checkpoint") or None,
-                self._parameter("device"),
-                self._parameter("runtime"),
-            )
-        except AutrackError as error:
-            self._fault = error
-            self.get_logger().error(f"not configured: {error}")
-            return _FAILURE
-        self._pipeline = Pipeline(
-            self,
-            engine,
-            self._transport,
-            self._images,
-            self._settings,
-            self._statistics,
-            self._problems,
-            self._optional,
-        )
-        self._pipeline.start()
-        return _SUCCESS
+        return self._attempt("configured", self._start_work)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take images and boxes."""
-        image_qos = QoSOverridingOptions.with_default_policies()
-        self._monitor = StreamMonitor()
-        self._inputs = [
-            self.create_subscription(
-                self._transport.message,
-                self._transport.topic,
-                self._on_image,
-                qos.SENSOR_IMAGE,
-                qos_overriding_options=image_qos,
-            ),
-            self.create_subscription(
-                CameraInfo, "camera_info", self._on_camera_info, qos.SENSOR_IMAGE
-            ),
-            self.create_subscription(InitBox, "init_box", self._on_init_box, qos.COMMAND),
-        ]
-        vision = self._optional.find("~/detections and init_detections", "vision_msgs")
-        if vision is not None:
-            self._inputs.append(
-                self.create_subscription(
-                    vision.Detection2DArray, "init_detections", self._on_detections, qos.COMMAND
-                )
-            )
-        self._active_since = time.monotonic()
-        engine = self._running.engine
-        self.get_logger().info(
-            f"{engine.preset.name} on {engine.device} in {engine.runtime}; waiting for a box on "
-            f"{self.resolve_topic_name('init_box')} and images on {self._image_topic}"
-        )
-        return super().on_activate(state)
+        return self._attempt("activated", self._start_inputs)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more images; the targets are kept."""
         self._stop_inputs("the node was deactivated")
-        return super().on_deactivate(state)
+        return _SUCCESS
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forget everything and give the memory back, that of the GPU too."""
@@ -188,12 +135,39 @@ class TrackerNode(LifecycleNode):
         self._end_work()
         return _SUCCESS
 
-    def _stop_inputs(self, reason: str) -> None:
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._inputs, self._active_since = [], None
-        self._refuse_impatient(reason)
-        self._images.clear()
+    def _attempt(self, what: str, act: Callable[[], None]) -> TransitionCallbackReturn:
+        """Do what a transition does, and tell of a fault: rclpy would swallow it."""
+        try:
+            act()
+        except Exception as error:
+            if self.executor is None:  # at the start: ``run`` raises it
+                self._fault = error
+            else:
+                self._problems.error(f"not {what}: {described(error)}")
+            return _FAILURE
+        return _SUCCESS
+
+    def _start_work(self) -> None:
+        # Threads that wait for an occupied core are slower than fewer threads.
+        torch.set_num_threads(self._parameter("threads") or max(1, (os.cpu_count() or 1) // 2))
+        engine = load_engine(
+            self._parameter("preset"),
+            self._parameter("checkpoint") or None,
+            self._parameter("device"),
+            self._parameter("runtime"),
+        )
+        self._monitor = StreamMonitor()
+        self._pipeline = Pipeline(
+            self,
+            engine,
+            self._transport,
+            self._images,
+            self._settings,
+            self._statistics,
+            self._problems,
+            self._optional,
+        )
+        self._pipeline.start()
 
     def _end_work(self) -> None:
         if self._pipeline is None:
@@ -201,18 +175,68 @@ class TrackerNode(LifecycleNode):
         self._pipeline.stop()
         self._pipeline = None
         gc.collect()  # the network is part of cycles
+        return_free_blocks()
         torch.cuda.empty_cache()
+
+    def _start_inputs(self) -> None:
+        vision = self._optional.find("~/detections and init_detections", "vision_msgs")
+        self._inputs = [
+            self._subscribe_images(),
+            self.create_subscription(
+                CameraInfo, "camera_info", self._on_camera_info, qos.SENSOR_IMAGE
+            ),
+            self.create_subscription(InitBox, "init_box", self._on_init_box, qos.COMMAND),
+        ]
+        if vision is not None:
+            self._inputs.append(
+                self.create_subscription(
+                    vision.Detection2DArray, "init_detections", self._on_detections, qos.COMMAND
+                )
+            )
+        self._restart_waiting()
+        engine = self._running.engine
+        self.get_logger().info(
+            f"{engine.preset.name} on {engine.device} in {engine.runtime}; waiting for a box on "
+            f"{self.resolve_topic_name('init_box')} and images on {self._image_topic}"
+        )
+
+    def _subscribe_images(self) -> Subscription:
+        profile = copy(qos.SENSOR_IMAGE)  # rclpy writes what is overridden into it
+        try:
+            return self.create_subscription(
+                self._transport.message,
+                self._image_topic,
+                self._on_image,
+                profile,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+        except RuntimeError as error:
+            raise ConfigurationError(f"qos_overrides.{self._image_topic}: {error}") from error
+
+    def _stop_inputs(self, reason: str) -> None:
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs = []
+        self._restart_waiting()
+        self._refuse_impatient(reason)
+        self._images.clear()
+
+    def _restart_waiting(self) -> None:
+        is_waiting = self._inputs and self._enabled
+        self._waiting_since = time.monotonic() if is_waiting else None
 
     # The executor's thread: every callback returns at once.
 
     def _on_image(self, message: Any) -> None:
         self._received += 1
-        if self._enabled and self._is_wanted(message):
+        if not self._enabled:
+            return
+        self._statistics.image_received()
+        if self._is_wanted(message):
             self._running.put(message)
 
     def _is_wanted(self, message: Any) -> bool:
         """Look at the header, and keep the image for boxes drawn on it."""
-        self._statistics.image_received()
         try:
             size = self._transport.size(message)
         except InvalidImageError:
@@ -228,12 +252,20 @@ class TrackerNode(LifecycleNode):
         return True
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._running.camera_info = message
+        usable: CameraInfo | None = message
+        try:
+            check_camera(message)
+        except InvalidCameraError as error:
+            self._problems.error(f"{self.resolve_topic_name('camera_info')}: {error}")
+            usable = None
+        self._running.camera_info = usable
 
     def _on_init_box(self, message: InitBox) -> None:
         self._request(message, lambda outcome: None)
 
     def _on_detections(self, message: Any) -> None:
+        if not self._enabled:
+            return
         settings = self._settings
         selection = select_boxes(message, settings.class_id, settings.take_all)
         for line in selection.refused:
@@ -270,6 +302,7 @@ class TrackerNode(LifecycleNode):
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._enabled = request.data
+        self._restart_waiting()
         response.success = True
         if not self._enabled:
             self._refuse_impatient("the node was disabled")
@@ -284,8 +317,8 @@ class TrackerNode(LifecycleNode):
     async def _on_remove_target(
         self, request: RemoveTarget.Request, response: RemoveTarget.Response
     ) -> RemoveTarget.Response:
-        response.message = "" if self._pipeline else self._why_not_working()
         if self._pipeline is None:
+            response.message = self._why_not_working()
             return response
         answered: Future = Future()
 
@@ -301,8 +334,8 @@ class TrackerNode(LifecycleNode):
             response.message = f"no target '{request.id}'; followed are {ids or 'none'}"
         return response
 
-    def _on_parameters(self, changes: list[Parameter]) -> None:
-        self._settings = settings = read_settings(self)
+    def _on_settings(self, settings: Settings) -> None:
+        self._settings = settings
         if self._pipeline is not None:
             self._pipeline.command(lambda session: setattr(session, "settings", settings))
 
@@ -317,9 +350,9 @@ class TrackerNode(LifecycleNode):
             self._pipeline.command(lambda session: session.refuse_impatient(reason))
 
     def _warn_without_images(self) -> None:
-        since = self._active_since
-        is_waiting = since is not None and self._enabled and time.monotonic() - since >= NO_IMAGE_S
-        if is_waiting and self._received == self._received_at_last_check:
+        since = self._waiting_since
+        is_overdue = since is not None and time.monotonic() - since >= NO_IMAGE_S
+        if is_overdue and self._received == self._received_at_last_check:
             self._refuse_impatient(f"no image has come on {self._image_topic} for {NO_IMAGE_S:g} s")
             publishers = "; ".join(
                 f"{info.node_name} ({qos.describe(info.qos_profile)})"
@@ -332,13 +365,13 @@ class TrackerNode(LifecycleNode):
         self._received_at_last_check = self._received
 
     def _health(self) -> Health:
-        pipeline, since = self._pipeline, self._active_since
+        pipeline, since = self._pipeline, self._waiting_since
         engine = None if pipeline is None else pipeline.engine
         error, error_age_s = self._problems.last_error
         return Health(
             frames=self._statistics.summary(),
             image_topic=self._image_topic,
-            waiting_s=None if since is None or not self._enabled else time.monotonic() - since,
+            waiting_s=None if since is None else time.monotonic() - since,
             device="none" if engine is None else str(engine.device),
             model=self._parameter("preset"),
             runtime="none" if engine is None else engine.runtime,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from autrack_ros.node.image_conversion import (
@@ -23,18 +24,25 @@ class Transport:
 
     Attributes:
         message: its class.
-        topic: relative name, as image_transport names it.
+        suffix: of the topic's name, as image_transport names it.
         size: width and height, pixels, without decoding; InvalidImageError for a damaged message.
         to_bgr: HxWx3 uint8 BGR of a message; InvalidImageError for a damaged one.
     """
 
     message: type
-    topic: str
+    suffix: str
     size: Callable[[Any], tuple[int, int]]
     to_bgr: Callable[[Any], np.ndarray]
 
+    def topic(self, node: Node) -> str:
+        """Return the full name of the topic that a node takes these images from.
+
+        As with image_transport, remapping ``image`` moves the compressed topic along.
+        """
+        return node.resolve_topic_name(node.resolve_topic_name("image") + self.suffix)
+
 
 TRANSPORTS = {
-    "raw": Transport(Image, "image", check_image, image_to_bgr),
-    "compressed": Transport(CompressedImage, "image/compressed", declared_size, compressed_to_bgr),
+    "raw": Transport(Image, "", check_image, image_to_bgr),
+    "compressed": Transport(CompressedImage, "/compressed", declared_size, compressed_to_bgr),
 }

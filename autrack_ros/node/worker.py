@@ -62,7 +62,7 @@ class Worker(Generic[T]):
             self._changed.notify()
 
     def stop(self, timeout_s: float = 10.0) -> bool:
-        """Finish the work in hand, leave the rest; whether the thread ended in time."""
+        """Finish the work in hand and the calls, leave the item; whether that was done in time."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -86,10 +86,10 @@ class Worker(Generic[T]):
                 self._changed.wait_for(
                     lambda: self._closed or self._calls or self._item is not None
                 )
-            if self._closed:
-                return None
             if self._calls:
                 return self._calls.popleft()
+            if self._closed:
+                return None
             if self._item is not None:
                 item, self._item = self._item, None
                 return lambda: self._process(item)
