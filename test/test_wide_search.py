@@ -1,5 +1,6 @@
 import itertools
 import math
+import time
 
 import pytest
 
@@ -42,3 +43,9 @@ def test_it_begins_again_when_all_was_looked_at():
     count = len(one_round((10.0, 10.0), 200.0))
     first = list(itertools.islice(looked, count))
     assert list(itertools.islice(looked, count)) == first
+
+
+def test_a_tiny_target_in_a_large_image_takes_no_time_for_all_places_at_once():
+    started = time.process_time()
+    assert next(places((2000.0, 1500.0), 8.0, 4000, 3000)) == (2000.0, 1500.0)
+    assert time.process_time() - started < 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import heapq
 import math
 from collections.abc import Iterator
 
@@ -26,7 +26,14 @@ def places(
 
     def along(middle: float, length: int) -> list[float]:
         before, after = math.ceil(middle / step), math.ceil((length - middle) / step)
-        return [min(max(middle + k * step, 0.0), length) for k in range(-before, after + 1)]
+        values = {min(max(middle + k * step, 0.0), length) for k in range(-before, after + 1)}
+        return sorted(values, key=lambda value: (abs(value - middle), value))
 
-    grid = {(x, y) for x in along(center[0], width) for y in along(center[1], height)}
-    return itertools.cycle(sorted(grid, key=lambda place: (math.dist(place, center), place)))
+    def column(x: float) -> Iterator[tuple[float, tuple[float, float]]]:
+        return ((math.dist((x, y), center), (x, y)) for y in rows)
+
+    # One by one: around a tiny target in a large image there are a million.
+    columns, rows = along(center[0], width), along(center[1], height)
+    while True:
+        for _, place in heapq.merge(*map(column, columns)):
+            yield place
