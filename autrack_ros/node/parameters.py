@@ -136,7 +136,7 @@ PARAMETERS = (
     ),
     TrackerParameter(
         "image_buffer.seconds",
-        2.0,
+        5.0,
         "Recent images kept for boxes drawn on past ones: longest time",
         "s",
         range=(0, 60),
@@ -144,7 +144,7 @@ PARAMETERS = (
     ),
     TrackerParameter(
         "image_buffer.megabytes",
-        128,
+        256,
         "Recent images kept for boxes drawn on past ones: most memory",
         "MB",
         range=(0, 100_000),
