@@ -77,3 +77,113 @@ def test_stop_gives_up_on_work_that_hangs() -> None:
     assert not worker.stop(timeout_s=0.01)
     finish.set()
     assert worker.stop()
+
+
+def test_calls_come_in_order_before_the_item_that_waits() -> None:
+    begun, finish, done = threading.Event(), threading.Event(), threading.Event()
+    order: list[object] = []
+
+    def process(item: object) -> None:
+        order.append(item)
+        begun.set()
+        assert finish.wait(10)
+        if item == "last":
+            done.set()
+
+    worker = Worker(process, on_error=lambda error: None)
+    worker.start()
+    worker.put("first")
+    assert begun.wait(10)
+    worker.put("last")
+    worker.call(lambda: order.append("call 1"))
+    worker.call(lambda: order.append("call 2"))
+    finish.set()
+    assert done.wait(10)
+    assert worker.stop()
+    assert order == ["first", "call 1", "call 2", "last"]
+    assert worker.dropped == 0
+
+
+def test_an_error_of_a_call_is_reported() -> None:
+    errors: list[str] = []
+    reported = threading.Event()
+
+    def on_error(error: Exception) -> None:
+        errors.append(str(error))
+        reported.set()
+
+    def fail() -> None:
+        raise ValueError("broken call")
+
+    worker: Worker[int] = Worker(print, on_error)
+    worker.start()
+    worker.call(fail)
+    assert reported.wait(10)
+    assert worker.stop()
+    assert errors == ["broken call"]
+
+
+def test_stop_does_the_calls_but_not_the_item() -> None:
+    begun, finish = threading.Event(), threading.Event()
+    done: list[object] = []
+
+    def process(item: int) -> None:
+        begun.set()
+        assert finish.wait(10)
+        done.append(item)
+
+    worker = Worker(process, print)
+    worker.start()
+    worker.put(1)
+    assert begun.wait(10)
+    worker.call(lambda: done.append("call"))
+    worker.put(2)
+    assert not worker.stop(timeout_s=0.01)
+    finish.set()
+    assert worker.stop()
+    assert done == [1, "call"]
+
+
+def test_spare_time_is_used_until_there_is_nothing_to_do_and_again_after_work() -> None:
+    left = 3
+    spare_calls, order = 0, []
+    idle = threading.Event()
+
+    def spare() -> bool:
+        nonlocal left, spare_calls
+        spare_calls += 1
+        left = max(0, left - 1)
+        if not left:
+            idle.set()
+        return left > 0
+
+    worker: Worker[int] = Worker(order.append, print, spare)
+    worker.start()
+    assert not idle.wait(0.1)
+    assert spare_calls == 0  # nothing was done yet that could have left work
+    worker.put(1)
+    assert idle.wait(10)
+    idle.clear()
+    assert not idle.wait(0.1)
+    assert (spare_calls, order) == (3, [1])
+    left = 2
+    worker.call(lambda: order.append(2))
+    assert idle.wait(10)
+    assert worker.stop()
+    assert (spare_calls, order) == (5, [1, 2])
+
+
+def test_work_comes_before_spare_time() -> None:
+    processed, begun = threading.Event(), threading.Event()
+
+    def spare() -> bool:
+        begun.set()
+        return True  # there is always more to do
+
+    worker: Worker[int] = Worker(lambda item: processed.set(), print, spare)
+    worker.start()
+    worker.call(lambda: None)
+    assert begun.wait(10)
+    worker.put(1)
+    assert processed.wait(10)
+    assert worker.stop()
