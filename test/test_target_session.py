@@ -496,6 +496,17 @@ def test_the_same_id_initialises_again(world: World) -> None:
     assert tracked["patch"].box == followed_from(world.engine, 3, 4)
 
 
+def test_the_same_id_initialises_again_on_a_past_image(world: World) -> None:
+    world.start("patch", OTHER)
+    world.see_until(6)
+    world.ask("patch", box_in(2), stamp_of(2))
+    world.session.catch_up()
+    target = world.see()["patch"]
+    assert (target.state, target.box) == (None, None)
+    world.use_spare_time()
+    assert world.see()["patch"].box == followed_from(world.engine, 2, 8)
+
+
 def test_dropping_one_target_never_disturbs_another(engine: TrackingEngine) -> None:
     both, alone = World(engine), World(engine)
     for world in (both, alone):

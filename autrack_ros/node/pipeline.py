@@ -148,9 +148,8 @@ class Pipeline:
         shown = described(error)
         if not isinstance(error, InvalidImageError):
             self._node.get_logger().debug("".join(traceback.format_exception(error)))
-        followed = ", ".join(f"'{name}'" for name in self._session.ids)
         self._problems.error(
-            f"{self._image_topic}: image {kind}{shown}; followed are {followed or 'none'}"
+            f"{self._image_topic}: image {kind}{shown}; followed are {self._session.shown_ids}"
         )
 
     # What the session tells, in the same thread.

@@ -182,6 +182,11 @@ class TargetSession:
         """The targets, in the order in which they were given."""
         return tuple(self._entries)
 
+    @property
+    def shown_ids(self) -> str:
+        """The targets, for a message to a person."""
+        return ", ".join(f"'{name}'" for name in self._entries) or "none"
+
     def offer(self, request: Request) -> None:
         """Take a request that came unasked, as from a detector, if it is of use.
 
@@ -400,8 +405,7 @@ class TargetSession:
             entry.request.answer(f"target '{target_id}': {reason}")
 
     def _refuse(self, request: Request, reason: str) -> None:
-        kept = ", ".join(f"'{name}'" for name in self._entries)
-        reason = f"target '{request.id}': {reason}; followed are {kept or 'none'}"
+        reason = f"target '{request.id}': {reason}; followed are {self.shown_ids}"
         request.answer(reason)
         self._listener.refused(request.id, reason)
 

@@ -324,14 +324,14 @@ class TrackerNode(LifecycleNode):
 
         def remove(session: TargetSession) -> None:
             removed = session.remove(request.id, "removed")
-            answered.set_result((removed, session.ids))
+            answered.set_result((removed, session.shown_ids))
             if self.executor is not None:
                 self.executor.wake()
 
         self._pipeline.command(remove)
-        response.success, ids = await answered
+        response.success, shown_ids = await answered
         if not response.success:
-            response.message = f"no target '{request.id}'; followed are {ids or 'none'}"
+            response.message = f"no target '{request.id}'; followed are {shown_ids}"
         return response
 
     def _on_settings(self, settings: Settings) -> None:
