@@ -70,12 +70,7 @@ def generate_launch_description() -> LaunchDescription:
     """Describe the node, RViz on demand, and the transport of images that both use."""
     profile = PathJoinSubstitution([CONFIG, "fastdds_shm.xml"])
     namespace = LaunchConfiguration("namespace")
-    image, camera_info = LaunchConfiguration("image"), LaunchConfiguration("camera_info")
-    remappings = [
-        ("image", image),
-        ("image/compressed", [image, "/compressed"]),
-        ("camera_info", camera_info),
-    ]
+    remappings = [(name, LaunchConfiguration(name)) for name in ("image", "camera_info")]
     use_sim_time = {
         "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
     }

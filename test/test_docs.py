@@ -287,3 +287,12 @@ def test_commands_name_what_there_is(page: Path) -> None:
 def test_links_lead_to_files(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("folder", ["tracking", "node"])
+def test_architecture_names_every_file(folder: str) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    _, _, section = text.partition(f"\n## {folder}/\n")
+    named = set(re.findall(r"`(\w+\.py)`", section.partition("\n## ")[0]))
+    files = {path.name for path in (ROOT / "autrack_ros" / folder).glob("*.py")}
+    assert named == files - {"__init__.py"}
