@@ -201,14 +201,14 @@ def erase(image: np.ndarray, box: Box, margin: float = 0.15) -> np.ndarray:
     return without
 
 
-def made(pictures: Path, count: int) -> Iterator[Case]:
+def made(pictures: Path, count: int, seed: int) -> Iterator[Case]:
     """Made clips, a row for each attribute."""
     sources = [SOURCE_KINDS["cutouts"](pictures / name, name) for name in CUTOUTS]
     objects = [
         thing for source in sources for thing in source.objects() if held_out(source.name, thing)
     ]
     photos = sorted((pictures / "backgrounds").glob("*.jpg"))
-    for clip in make_clips(objects, photos, count, SEED):
+    for clip in make_clips(objects, photos, count, seed):
         words = ("made clips", *clip.attributes)
         yield Case(words, clip.frames, clip.truth, clip.visible >= HIDDEN)
 
@@ -266,6 +266,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, default=Path("../shared/data/dev_sequences"))
     parser.add_argument("--pictures", type=Path, default=Path(".cache/training"))
     parser.add_argument("--clips", type=int, default=72)
+    parser.add_argument("--seed", type=int, default=SEED, help="of the made clips")
     parser.add_argument("--set", type=parse_setting, nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
@@ -280,7 +281,7 @@ def main() -> None:
         for cases in (
             as_they_are(sequences),
             erased(sequences),
-            made(arguments.pictures, arguments.clips),
+            made(arguments.pictures, arguments.clips, arguments.seed),
         ):
             table = Table()
             for case in cases:

@@ -10,6 +10,7 @@ from lively import textured_image
 
 from autrack_ros.tracking import Box, load_engine
 from autrack_ros.tracking.confidence import measure_response, peak_to_correlation_energy
+from benchmarks import confidence
 
 CELLS = np.array([[10.0, 0, 105], [0, 20, 210]])  # cell (0, 0) has its centre at (105, 210)
 BOX = Box(120, 240, 30, 60)  # columns 2..4 and rows 2..4 of cells
@@ -80,3 +81,49 @@ def test_the_engine_measures_the_map_it_gives():
     assert result.peak == result.response.max()
     assert result.second_peak < result.peak  # the target is where it was
     assert isinstance(result.sharpness, float)
+
+
+# --- the benchmark
+
+
+def cases(weights: tuple[float, ...], count: int = 10) -> list[confidence.Measured]:
+    """Frames that are right as often as a logistic function of their four inputs says."""
+    random = np.random.default_rng(0)
+    made = []
+    for _ in range(count):
+        inputs = random.normal(size=(400, 4))
+        chance = 1 / (1 + np.exp(-inputs @ weights))
+        made.append(confidence.Measured(inputs, chance, random.random(400) < chance))
+    return made
+
+
+def test_a_regression_finds_known_weights():
+    (case,) = cases((2, 0, -1, 0.5), 1)
+    many = np.tile(case.inputs, (20, 1))
+    right = np.random.default_rng(1).random(len(many)) < np.tile(case.scores, 20)
+    assert confidence.fit(many, right) == pytest.approx([2, 0, -1, 0.5, 0], abs=0.15)
+
+
+def test_a_measure_that_tells_more_is_seen_in_the_comparison():
+    made = cases((1, 0, -2, 0))
+    lines = confidence.comparison(made).splitlines()[2:]
+    rows = {name.strip(): cells for _, name, *cells, _ in (line.split("|") for line in lines)}
+    change = {name: cells[1].split() for name, cells in rows.items()}
+    assert change["score"][0] == "+0.0000"
+    assert float(change["score, second peak"][0]) < -0.1
+    assert float(change["score, peak"][1].strip("(")) < 0 < float(change["score, peak"][3][:-1])
+
+
+def test_a_case_is_predicted_by_the_others_alone():
+    made = cases((3, 0, 0, 0))
+    odd = confidence.Measured(made[0].inputs, made[0].scores, ~made[0].right)
+    predicted = confidence.predict_unseen([odd, *made[1:]], (0,))[0]
+    assert np.corrcoef(predicted, odd.right)[0, 1] < -0.5
+
+
+def test_the_reliability_table_has_a_column_for_each_set():
+    scores, right = np.array([0.05, 0.95, 0.95]), np.array([False, True, False])
+    case = confidence.Measured(np.zeros((3, 4)), scores, right)
+    table = confidence.reliability_table({"one": [case], "two": [case, case]})
+    assert "| 0.9 to 1.0 | 0.50 of 2 | 0.50 of 4 |" in table
+    assert "| 0.1 to 0.2 | - | - |" in table
