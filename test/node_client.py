@@ -125,6 +125,20 @@ class Client:
             f"Status {event} of target '{target_id}'",
         )
 
+    def report(self, target_id: str) -> AdaptationReport:
+        """Wait for a report; there is but one of a target."""
+        reports = self.until(
+            lambda: [report for report in self.reports if report.id == target_id],
+            f"report of target '{target_id}'",
+        )
+        assert len(reports) == 1
+        return reports[0]
+
+    def refusal(self, target_id: str) -> str:
+        """Why the box was refused; empty while it is not."""
+        refused = (s.text for s in self.statuses if (s.event, s.id) == (Status.REFUSED, target_id))
+        return next(refused, "")
+
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """Call until an answer comes: DDS loses one whose reader the server has not yet found."""
         service = self._service(kind, name)
