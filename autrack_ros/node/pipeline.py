@@ -90,7 +90,8 @@ class Pipeline:
 
     def stop(self) -> None:
         """End the targets and the threads, and leave the topics."""
-        self.command(lambda session: session.remove_all("the node was cleaned up"))
+        if self._node.context.ok():  # otherwise nobody can be told any more
+            self.command(lambda session: session.remove_all("the node was cleaned up"))
         self._worker.stop()
         self._adaptation.stop()
         self._publications.close()
