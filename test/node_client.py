@@ -71,6 +71,19 @@ class Client:
             "node",
         )
 
+    def connect(self) -> None:
+        """Wait for the node, and until images reach it and its results come back.
+
+        Both ends know of each other before messages pass between them.
+        """
+        self.wait_for_node()
+
+        def passes() -> bool:
+            self.images.publish(self.image())
+            return bool(self.tracks and self.arrays)
+
+        self.until(passes, "Track of any image")
+
     def forget(self) -> None:
         """Forget all that was received."""
         for received in (self.tracks, self.arrays, self.statuses, self.reports):
@@ -89,6 +102,10 @@ class Client:
     def send(self, image: Image) -> Track:
         """Publish the image and wait for its ~/track."""
         self.images.publish(image)
+        return self.track_of(image)
+
+    def track_of(self, image: Image) -> Track:
+        """Wait for the ~/track of an image that was published."""
         return self.until(lambda: of_image(self.tracks, image), "Track of the image")
 
     def send_for_all(self, image: Image) -> dict[str, Track]:

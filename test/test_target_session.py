@@ -394,6 +394,14 @@ def test_catching_up_takes_as_many_images_as_the_live_targets_do(world: World) -
     assert set(np.diff(world.converted)) == {3}, world.converted
 
 
+def test_catching_up_ends_at_the_live_image_though_newer_ones_are_kept(world: World) -> None:
+    world.see_until(3)
+    world.keep()
+    world.ask("patch", box_in(0), stamp_of(0))
+    world.use_spare_time()
+    assert world.converted == [0, 1, 2, 3]
+
+
 def test_a_target_that_catches_up_has_a_trail_from_its_own_image_on(world: World) -> None:
     world.see_until(5)
     world.ask("patch", box_in(0), stamp_of(0))
@@ -552,6 +560,18 @@ def test_after_a_break_in_the_images_only_what_waits_is_left(world: World) -> No
     world.session.forget_images("time jumped back")
     assert world.events[-1] == ("ended", "patch", "time jumped back")
     assert set(world.see()) == {"waiting"}
+
+
+def test_after_a_jump_back_a_box_waits_for_its_image_again(world: World) -> None:
+    world.see_until(5)
+    world.session.forget_images("time jumped back")
+    world.images.clear()
+    world.newest = -1
+    world.keep()
+    world.ask("patch", box_in(1), stamp_of(1))
+    world.use_spare_time()
+    world.see()
+    assert world.started_in() == {"patch": stamp_of(1)}
 
 
 def test_an_image_passed_by_is_the_newest_one(world: World) -> None:
