@@ -81,7 +81,8 @@ def client(ros: Client, process: RosProcess) -> Client:
 
 def activate(client: Client) -> None:
     assert change(client, ACTIVATE)
-    client.wait_for_node()
+    client.forget()
+    client.connect()
 
 
 def test_with_autostart_the_node_goes_to_active_by_itself(ros: Client) -> None:
