@@ -20,6 +20,7 @@ from autrack_ros.cli.evaluate import evaluate
 from autrack_ros.cli.models import models
 from autrack_ros.cli.track import TrackCommand, track
 from autrack_ros.cli.train import train
+from autrack_ros.cli.vot import vot
 from autrack_ros.memory import reuse_large_blocks
 
 USAGE_STATUS = 2
@@ -107,6 +108,7 @@ _commands: tuple[tuple[Callable[..., None], dict[str, Any]], ...] = (
     (track, {"cls": TrackCommand}),
     (models, {}),
     (evaluate, {}),
+    (vot, {}),
     (train, {}),
 )
 for _command, _settings in _commands:
