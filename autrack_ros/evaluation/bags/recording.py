@@ -26,7 +26,7 @@ _IMAGE = "sensor_msgs/msg/Image"
 
 
 class Recording:
-    """Writes a run into a bag, image by image; a context manager.
+    """Writes a run into a bag, image by image, as the node publishes it; a context manager.
 
     Args:
         path: of the bag to make.
@@ -37,7 +37,7 @@ class Recording:
     def __init__(self, path: Path, storage: str = "sqlite3", pictures: bool = True) -> None:
         self._bag = BagWriter(path, storage)
         self._pictures = pictures
-        self._drawer = OverlayDrawer()
+        self._drawer = _Overlay()
         self._count = 0
 
     def __enter__(self) -> Recording:
@@ -118,13 +118,13 @@ class Recording:
             center_y=float(box.center[1]),
             size_x=float(box.w),
             size_y=float(box.h),
-            score=float(track.score),
+            score=0.0 if track.box is None else float(track.score),
             response_to_image=affine,
             processed_images=self._count,
         )
 
 
-class OverlayDrawer:
+class _Overlay:
     """Draws a target into images in order, with its trail; a lost one where it was last."""
 
     def __init__(self) -> None:
@@ -137,5 +137,6 @@ class OverlayDrawer:
         if track.state == IDLE or self._last is None:
             return draw_overlay(bgr, [])
         self._trail.add(track.stamp_ns / 1e9, track.box.center if track.box else None)
-        shown = DrawnTarget(self._last, "", track.score, track.state, self._trail.points)
+        score = None if track.box is None else track.score
+        shown = DrawnTarget(self._last, TARGET, score, track.state, self._trail.points)
         return draw_overlay(bgr, [shown])

@@ -259,7 +259,8 @@ def _picture(bgr: np.ndarray, run: Run, index: int, truth: np.ndarray | None) ->
     targets = []
     if last is not None and track.state != IDLE:
         box = Box(*(value * scale for value in last))
-        targets = [DrawnTarget(box, score=track.score, state=track.state)]
+        score = None if track.box is None else track.score
+        targets = [DrawnTarget(box, score=score, state=track.state)]
     shown = draw_overlay(canvas, targets)
     _, data = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return data.tobytes()
