@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from autrack_ros.evaluation import datasets
 from autrack_ros.evaluation.datasets import FORMATS, read_dataset
 from autrack_ros.evaluation.frames import SourceError
 from autrack_ros.tracking import ConfigurationError
@@ -192,6 +193,15 @@ def test_otb_video_of_which_a_part_is_annotated(tmp_path):
 def test_uav123_part_of_a_video_starts_where_its_toolkit_says(tmp_path):
     part = read_all(tmp_path, "uav123")["car16_2"]
     assert next(iter(part.frames))[0, 0, 0] == pytest.approx(grey(414), abs=2)
+
+
+def test_lasot_sequence_that_its_toolkit_cuts(tmp_path, monkeypatch):
+    make_lasot(tmp_path)
+    write_images(tmp_path / "airplane" / "airplane-1" / "img", FRAMES + 2)
+    monkeypatch.setitem(datasets.LASOT_FRAMES, "airplane-1", 5)
+    sequence = read_dataset(tmp_path, "lasot")["airplane-1"]()
+    assert len(sequence.truth) == sequence.frames.length == 5
+    assert len(sequence.attributes["partial occlusion"]) == 5
 
 
 def test_lasot_takes_the_sequences_of_the_test_list(tmp_path):

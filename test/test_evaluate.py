@@ -25,7 +25,7 @@ from autrack_ros.cli.options import TrackerOptions
 from autrack_ros.evaluation import benchmark, metrics
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.datasets import read_dataset
-from autrack_ros.evaluation.results import write_whole
+from autrack_ros.evaluation.results import open_results, write_whole
 
 ROOT = Path(__file__).parents[1]
 TRACKER = TrackerOptions().preset
@@ -276,6 +276,17 @@ def test_a_sequence_with_a_missing_or_damaged_file_is_not_done(
     assert files_of(tmp_path / "run") == before
 
 
+def test_scores_are_those_of_the_boxes_that_are_stored(dataset, tmp_path):
+    sequence = read_dataset(dataset)["b"]()
+    settings = {"format": "folder", "tracker": "t", "model_sha256": ""}
+    results = open_results(tmp_path / "run", settings)
+    boxes = sequence.truth + np.random.default_rng(0).normal(0, 1, (3, 4))
+    results.save(sequence, boxes, np.ones(3))
+    loaded = results.load(sequence)
+    np.testing.assert_array_equal(loaded.boxes, boxes)
+    assert loaded.scores == metrics.scores(loaded.boxes, sequence.truth)
+
+
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     file = tmp_path / "inner" / "file"
     write_whole(file, "old")
@@ -290,9 +301,8 @@ def start(held: Path, *arguments: object) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, ROOT / "test" / "stand_in_tracker.py", *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(ROOT), "AUTRACK_TEST_HOLD": str(held)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 
@@ -326,15 +336,17 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_files(stand_in, tmp_path, j
     run = tmp_path / "run"
     command = ("evaluate", data, *options, "--results-dir", run, "--jobs", jobs)
     process = start(held, *command)
+    workers = []
     try:
         wait_until(lambda: len(list(held.iterdir())) == jobs)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
         workers = [int(file.name) for file in held.iterdir()]
-        wait_until(lambda: not any(map(is_running, workers)))
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(map(is_running, workers)), seconds=10)
     finally:
         process.kill()
-        process.communicate()
+        for worker in filter(is_running, workers):
+            os.kill(worker, signal.SIGKILL)
     done = {path.name: path.stat().st_mtime_ns for path in (run / "metrics").iterdir()}
     assert len(done) == jobs
     assert not (run / "summary.json").exists()

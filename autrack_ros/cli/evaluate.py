@@ -94,7 +94,7 @@ def evaluate(
 
     from autrack_ros.evaluation.benchmark import run_benchmark
     from autrack_ros.evaluation.datasets import read_dataset
-    from autrack_ros.evaluation.results import as_json, open_results, summarize, write_whole
+    from autrack_ros.evaluation.results import open_results, summarize
     from autrack_ros.tracking import AutrackError
 
     if threads is not None:
@@ -106,46 +106,29 @@ def evaluate(
     with ExitStack() as stack:
         path = results_dir or Path(stack.enter_context(TemporaryDirectory()))
         results = open_results(path, settings)
-        chosen, failures = [], {}
-        for name, read in readers.items():
-            try:
-                chosen.append(read())
-            except AutrackError as error:
-                failures[name] = str(error)
-        missing = [sequence for sequence in chosen if not results.is_done(sequence)]
-        if len(missing) < len(chosen):
-            done = len(chosen) - len(missing)
-            told = f"{path}: {done} of {len(chosen)} sequences were done before"
-            err_console.print(told, soft_wrap=True)
-
         progress = stack.enter_context(progress_bar())
-        total = sum(len(sequence.truth) for sequence in missing)
-        task = progress.add_task("tracking", total=total, note="")
+        task = progress.add_task("tracking", total=None, note="")
 
-        def report(frames: int, finished: int) -> None:
-            note = f"{finished} of {len(missing)} sequences"
-            progress.update(task, completed=frames, note=note)
+        def report(done: int, total: int, note: str) -> None:
+            progress.update(task, completed=done, total=total, note=note)
 
         make_tracker = partial(_load, options, torch.get_num_threads())
-        failures |= run_benchmark(missing, make_tracker, results, jobs, report)
-        loaded = {
-            sequence.name: results.load(sequence)
-            for sequence in chosen
-            if sequence.name not in failures
-        }
-        summary = {**summarize(loaded), "failed": failures}
-        speeds = _speeds(loaded)
-        write_whole(path / "summary.json", as_json(summary))
-        write_whole(path / "speed.json", as_json(speeds))
-
+        run = run_benchmark(readers, make_tracker, results, jobs, report)
+        speeds = _speeds(run.results)
+        results.save_speed(speeds)
+    if run.done_before:
+        told = f"{path}: {run.done_before} of {len(readers)} sequences were done before"
+        err_console.print(told, soft_wrap=True)
+    summary = summarize(run.results)
     if json != "-":
-        _print_tables(loaded, summary, speeds)
+        _print_tables(run.results, summary, speeds)
     if json is not None:
-        write_json(json, _told(str(dataset), settings, loaded, summary, speeds))
-    if failures:
+        head = {"dataset": str(dataset), **settings, "failed": run.failures}
+        write_json(json, head | _rows(run.results, summary, speeds))
+    if run.failures:
         raise AutrackError(
-            f"{len(failures)} of {len(readers)} sequences failed, the others count:\n"
-            + "\n".join(failures.values())
+            f"{len(run.failures)} of {len(readers)} sequences failed, the others count:\n"
+            + "\n".join(run.failures.values())
         )
 
 
@@ -184,16 +167,10 @@ def _speeds(results: dict[str, SequenceResult]) -> dict[str, Any]:
     }
 
 
-def _told(
-    dataset: str,
-    settings: dict[str, Any],
-    results: dict[str, SequenceResult],
-    summary: dict[str, Any],
-    speeds: dict[str, Any],
+def _rows(
+    results: dict[str, SequenceResult], summary: dict[str, Any], speeds: dict[str, Any]
 ) -> dict[str, Any]:
     return {
-        "dataset": dataset,
-        **settings,
         "mean": {**(summary["mean"] or {}), **speeds["mean"]},
         "attributes": summary["attributes"],
         "sequences": {
@@ -204,7 +181,6 @@ def _told(
             }
             for name, result in results.items()
         },
-        "failed": summary["failed"],
     }
 
 

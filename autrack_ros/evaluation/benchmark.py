@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -10,73 +11,109 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from ctypes import c_ulonglong
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import connection
 from typing import Any
 
 import numpy as np
 
-from autrack_ros.evaluation.results import ResultFolder
+from autrack_ros.evaluation.datasets import Readers
+from autrack_ros.evaluation.results import ResultFolder, SequenceResult, summarize
 from autrack_ros.evaluation.runner import track
 from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking import AutrackError, Tracker
 
-Report = Callable[[int, int], None]
+Report = Callable[[int, int, str], None]  # frames done, frames in all, a note
 REPORT_SECONDS = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class BenchmarkRun:
+    """What a run left.
+
+    Attributes:
+        results: of the sequences that are complete, by name.
+        failures: what went wrong with each of the others, by name.
+        done_before: how many were complete when it began.
+    """
+
+    results: dict[str, SequenceResult]
+    failures: dict[str, str]
+    done_before: int
+
+
 def run_benchmark(
-    sequences: list[Sequence],
+    readers: Readers,
     make_tracker: Callable[[], Tracker],
     results: ResultFolder,
     jobs: int = 1,
-    report: Report = lambda frames, sequences: None,
-) -> dict[str, str]:
-    """Track every sequence and save it; one that fails leaves no file and stops no other.
+    report: Report = lambda done, total, note: None,
+) -> BenchmarkRun:
+    """Track and save every sequence that the folder does not hold yet, and write the summary.
 
-    Boxes do not depend on ``jobs``, as long as ``make_tracker`` gives every process the same number
-    of threads: that number changes how sums are rounded.
+    A sequence that fails leaves no file and stops no other. Boxes do not depend on ``jobs``, as
+    long as ``make_tracker`` gives every process the same number of threads: that number changes how
+    sums are rounded.
 
     Args:
-        sequences: those still to be done.
+        readers: of the sequences, see ``read_dataset``.
         make_tracker: called once in every process; can be pickled if there are several.
         results: gets the files.
         jobs: number of processes, at least 1; with 1 it is this one.
-        report: told the frames and sequences that are done so far.
-
-    Returns:
-        what failed: the error of each sequence by its name.
+        report: told now and then how far it is.
 
     Raises:
         AutrackError: the tracker cannot be made, or a process was ended from outside.
     """
-    if not sequences:
-        return {}
-    if jobs == 1 or len(sequences) == 1:
-        return _run_here(sequences, make_tracker, results, report)
-    return _run_in_processes(sequences, make_tracker, results, min(jobs, len(sequences)), report)
+    sequences, failures = _read(readers)
+    missing = [sequence for sequence in sequences if not results.is_done(sequence)]
+    total = sum(len(sequence.truth) for sequence in missing)
+
+    def advance(frames: int, finished: int) -> None:
+        report(frames, total, f"{finished} of {len(missing)} sequences")
+
+    jobs = min(jobs, len(missing))
+    if jobs > 1:
+        failures |= _run_in_processes(missing, make_tracker, results, jobs, advance)
+    elif missing:
+        failures |= _run_here(missing, make_tracker, results, advance)
+    complete = {
+        sequence.name: results.load(sequence)
+        for sequence in sequences
+        if sequence.name not in failures
+    }
+    results.save_summary({**summarize(complete), "failed": failures})
+    return BenchmarkRun(complete, failures, len(sequences) - len(missing))
+
+
+def _read(readers: Readers) -> tuple[list[Sequence], dict[str, str]]:
+    sequences, failures = [], {}
+    for name, read in readers.items():
+        try:
+            sequences.append(read())
+        except AutrackError as error:
+            failures[name] = f"{name}: {error}"
+    return sequences, failures
 
 
 def _run_here(
     sequences: list[Sequence],
     make_tracker: Callable[[], Tracker],
     results: ResultFolder,
-    report: Report,
+    advance: Callable[[int, int], None],
 ) -> dict[str, str]:
     tracker = make_tracker()
     failures = {}
-    frames = 0
+    frames = itertools.count(1)
 
-    def advance(finished: int) -> None:
-        nonlocal frames
-        frames += 1
-        report(frames, finished)
+    def step(finished: int) -> None:
+        advance(next(frames), finished)
 
-    for number, sequence in enumerate(sequences):
-        error = _track_and_save(tracker, sequence, results, partial(advance, number))
+    for finished, sequence in enumerate(sequences):
+        error = _track_and_save(tracker, sequence, results, partial(step, finished))
         if error is not None:
             failures[sequence.name] = error
-    report(frames, len(sequences))
     return failures
 
 
@@ -101,7 +138,7 @@ def _run_in_processes(
     make_tracker: Callable[[], Tracker],
     results: ResultFolder,
     jobs: int,
-    report: Report,
+    advance: Callable[[int, int], None],
 ) -> dict[str, str]:
     # A fresh interpreter each: a fork would copy the locks of torch's and OpenVINO's threads.
     context = multiprocessing.get_context("spawn")
@@ -117,7 +154,7 @@ def _run_in_processes(
                 done, _ = wait(pending, REPORT_SECONDS, FIRST_COMPLETED)
                 for future in done:
                     errors[pending.pop(future).name] = future.result()
-                report(counter.value, len(errors))
+                advance(counter.value, len(errors))
         except BrokenProcessPool as error:
             raise AutrackError(
                 f"a process was ended from outside, perhaps because {jobs} at a time take too much "

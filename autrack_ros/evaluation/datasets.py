@@ -49,6 +49,8 @@ OTB_FRAMES = {
     "freeman3": (1, 460),
     "freeman4": (1, 283),
 }
+# Frames that LaSOT's toolkit counts, where there are more images.
+LASOT_FRAMES = {"monkey-17": 2260}
 # First frames of the UAV123 sequences that are later parts of a video; <name>_1 starts at 1.
 UAV123_STARTS = {
     "bird1_2": 775, "bird1_3": 1573, "car1_2": 751, "car1_3": 1627, "car6_2": 487, "car6_3": 1807,
@@ -169,10 +171,12 @@ def _read_lasot(root: Path, folder: Path) -> Sequence:
     truth = _from_one(read_boxes(truth_file))
     for label in ("full_occlusion", "out_of_view"):
         truth[read_marks(folder / f"{label}.txt", len(truth)) != 0] = np.nan
+    images = list_images(_existing(folder / "img"))
+    last = LASOT_FRAMES.get(folder.name)
+    truth, images = truth[:last], images[:last]
     attributes = _sequence_attributes(
         root / "annos" / "att", folder.name, LASOT_ATTRIBUTES, len(truth)
     )
-    images = list_images(_existing(folder / "img"))
     return make_sequence(folder.name, images, truth, truth_file, attributes)
 
 

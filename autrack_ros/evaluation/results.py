@@ -114,6 +114,14 @@ class ResultFolder:
             told["attributes"],
         )
 
+    def save_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write the summary of the run."""
+        write_whole(self.path / "summary.json", as_json(summary))
+
+    def save_speed(self, speed: Mapping[str, Any]) -> None:
+        """Write what is known of the run's speed."""
+        write_whole(self.path / "speed.json", as_json(speed))
+
     def _hashes(self, sequence: Sequence, boxes: bytes) -> dict[str, str]:
         return {
             "boxes": hashlib.sha256(boxes).hexdigest(),
