@@ -42,13 +42,25 @@ def weights(tmp_path_factory) -> Path:
     return path
 
 
+def change(source: Path, target: Path, delay_ns: int = 0, truth_shift_s: int = 0) -> Path:
+    """The same messages, recorded later, and those on /truth with other stamps."""
+    with Bag(source) as bag, BagWriter(target) as writer:
+        for topic, kind in bag.topics.items():
+            writer.add_topic(topic, kind)
+            for received_ns, message in bag.messages(topic):
+                if topic == "/truth":
+                    message.header.stamp.sec += truth_shift_s
+                writer.write_message(topic, received_ns + delay_ns, message)
+    return target
+
+
 @pytest.fixture(scope="module")
 def clip_bag(tmp_path_factory) -> Path:
     """Not to be changed."""
     folder = tmp_path_factory.mktemp("clip")
     frames, truth = open_clip(str(make_sequence(folder / "square")))
-    list(make_bag(frames, truth, folder / "clip", fps=10))
-    return folder / "clip"
+    list(make_bag(frames, truth, folder / "made", fps=10))
+    return change(folder / "made", folder / "clip", delay_ns=123)
 
 
 @pytest.fixture(scope="module")
@@ -356,14 +368,7 @@ def test_what_was_tracked_before_a_bad_image_is_kept(evaluate, tmp_path, kind, t
 
 
 def test_truth_that_matches_no_image_keeps_the_tracks(evaluate, clip_bag, tmp_path):
-    bag = tmp_path / "clip"
-    with Bag(clip_bag) as source, BagWriter(bag) as writer:
-        for topic, kind in source.topics.items():
-            writer.add_topic(topic, kind)
-            for received_ns, message in source.messages(topic):
-                if topic == "/truth":
-                    message.header.stamp.sec += 100
-                writer.write_message(topic, received_ns, message)
+    bag = change(clip_bag, tmp_path / "clip", truth_shift_s=100)
     done = evaluate(bag, tmp_path / "r", "--truth-topic", "/truth", "--init", "/init_box")
     assert_fails(done, "/truth: none of its 12 boxes has the stamp of an image", "101.000000000")
     assert metrics(tmp_path / "r")["runs"]["offline"]["images"] == FRAMES
