@@ -106,7 +106,8 @@ def evaluate_bag(
             f"--adapt-budget-ms {options.adapt_budget_ms:g}: accepted is 0; what is done in a "
             "given time differs from run to run"
         )
-    folder = output or bag.with_name(f"{bag.stem}_evaluation")
+    name = bag.resolve().name
+    folder = output or bag.resolve().with_name(f"{name}_evaluation")
     with Bag(bag) as opened, progress_bar() as progress:
         kind = opened.require(image_topic, IMAGE_TYPES)
         known = _truth(opened, image_topic, truth_topic, truth, target)
@@ -119,7 +120,7 @@ def evaluate_bag(
         tracker = options.load()
         facts = {
             "bag": {
-                "name": bag.resolve().name,
+                "name": name,
                 "sha256": fingerprints.hash_bag(bag),
                 "image_topic": image_topic,
                 "image_type": kind,

@@ -217,10 +217,11 @@ def _viewer(
         for trouble in troubles
         if trouble.start in positions
     )
+    wrong = " and where it went wrong" if buttons else ""
     dotted = " The white dotted box is the truth." if has_truth else ""
     return [
         "<h2>Images</h2>",
-        f"<p>{len(frames)} of them, evenly spaced and where it went wrong. "
+        f"<p>{len(frames)} of them, evenly spaced{wrong}. "
         f"The arrow keys move the slider.{dotted}</p>",
         f'<div id="viewer"><img id="picture" src="{frames[0]["source"]}" '
         f'alt="{escape(frames[0]["told"], quote=True)}">'

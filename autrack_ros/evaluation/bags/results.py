@@ -15,14 +15,9 @@ from autrack_ros.evaluation.boxfiles import write_boxes
 from autrack_ros.evaluation.frames import SourceError
 
 OFFLINE = "offline"
-METRICS, TIMING, REPORT, PLOTS, TRUTH = (
-    "metrics.json",
-    "timing.json",
-    "report.html",
-    "plots",
-    "truth.txt",
-)
-_OURS = (METRICS, TIMING, REPORT, PLOTS, TRUTH, OFFLINE)
+RUNS = (OFFLINE,)  # each has a folder of its own
+METRICS, TIMING, REPORT, PLOTS = "metrics.json", "timing.json", "report.html", "plots"
+_OURS = (METRICS, TIMING, REPORT, PLOTS, *RUNS)
 
 
 def prepare(folder: Path) -> None:
@@ -43,12 +38,12 @@ def prepare(folder: Path) -> None:
             path = folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     (folder / PLOTS).mkdir(parents=True)
-    (folder / OFFLINE).mkdir()
     write(folder / METRICS, {"complete": False})  # so that it is known as ours from now on
 
 
 def write_run(folder: Path, tracks: Sequence[Track], truth: np.ndarray | None) -> None:
-    """Write the answers of a run as CSV and as a box file."""
+    """Write the answers of a run as CSV and as a box file, into the folder of the run."""
+    folder.mkdir(exist_ok=True)
     write_tracks(folder / "tracks.csv", tracks, truth)
     write_boxes(folder / "boxes.txt", boxes_of(tracks))
 
