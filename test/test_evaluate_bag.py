@@ -170,6 +170,10 @@ def test_an_earlier_result_is_replaced_and_anything_else_is_not(evaluate, clip_b
         done = evaluate(clip_bag, tmp_path / "result", "--init", "20,30,24,24")
         assert done.exit_code == 0, done.output
     assert "scores" not in metrics(tmp_path / "result")["runs"]["offline"]
+    (tmp_path / "result" / "note.txt").write_text("mine")
+    done = evaluate(clip_bag, tmp_path / "result", "--init", "20,30,24,24")
+    assert_fails(done, "note.txt", "choose another folder")
+    assert metrics(tmp_path / "result")["complete"]
 
 
 def test_the_bag_of_results_has_the_nodes_topics_with_the_stamps_of_the_images(result, clip_bag):
