@@ -50,7 +50,7 @@ def bag(
     fps: Annotated[
         float | None,
         typer.Option(
-            min=0.01, max=10000, help="Frames a second. [default: those of the video, else 30]"
+            min=0.01, max=10000, help="Frames a second. By default those of the video, else 30."
         ),
     ] = None,
 ) -> None:

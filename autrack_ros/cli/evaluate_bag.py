@@ -55,7 +55,7 @@ def evaluate_bag(
         typer.Option(
             metavar="X,Y,W,H|TOPIC",
             help="The target on the first image, or a topic whose first box it is. "
-            "[default: the first box to compare with]",
+            "By default the first box to compare with.",
         ),
     ] = None,
     target: Annotated[
@@ -66,7 +66,7 @@ def evaluate_bag(
         typer.Option(
             metavar="FOLDER",
             help="For all results; one of an earlier evaluation is replaced. "
-            "[default: <BAG>_evaluation]",
+            "By default <BAG>_evaluation beside the bag.",
         ),
     ] = None,
     storage: Annotated[Storage, typer.Option(help="Format of the bag of results.")] = (
