@@ -209,43 +209,6 @@ def test_models_lists_every_preset(monkeypatch):
         assert preset.source in result.stdout
 
 
-@pytest.fixture
-def dataset(tmp_path):
-    """Two sequences: the fake tracker is exact on a, and 0, 1, 2 pixels ahead on b."""
-    for name, step in (("a", 1), ("b", 0)):
-        images = tmp_path / "data" / name / "img"
-        images.mkdir(parents=True)
-        for number in range(1, 4):
-            cv2.imwrite(str(images / f"{number}.png"), np.zeros((48, 64, 3), np.uint8))
-        boxes = [f"{4 + step * index},5,10,10" for index in range(3)]
-        (images.parent / "groundtruth.txt").write_text("\n".join(boxes))
-    return tmp_path / "data"
-
-
-def test_evaluate_reports_every_sequence_and_the_means(fake_tracker, dataset, tmp_path):
-    result = invoke(
-        "evaluate", dataset, "--json", tmp_path / "out.json", "--results-dir", tmp_path / "boxes"
-    )
-    assert result.exit_code == 0, result.output
-    told = json.loads((tmp_path / "out.json").read_text())
-    # Overlaps of b: 1, 9/11 = 0.818, 8/12 = 0.667; thresholds passed: 20, 17, 14 of 21.
-    expected = {"a": 20 / 21, "b": (20 + 17 + 14) / 63}
-    for name, auc in expected.items():
-        assert told["sequences"][name]["auc"] == pytest.approx(auc)
-        assert len(read_boxes(tmp_path / "boxes" / f"{name}.txt")) == 3
-    assert told["mean"]["auc"] == pytest.approx(sum(expected.values()) / 2)
-    assert told["mean"]["precision"] == 1
-    assert f"{expected['b']:.4f}" in result.stdout
-
-
-def test_evaluate_takes_the_named_sequences_only(fake_tracker, dataset):
-    result = invoke("evaluate", dataset, "--sequences", "b", "--json", "-")
-    assert list(json.loads(result.stdout)["sequences"]) == ["b"]
-    result = invoke("evaluate", dataset, "--sequences", "b,absent")
-    assert result.exit_code == 2
-    assert "absent" in result.stderr
-
-
 def test_program_answers_quickly_and_without_torch():
     code = (
         "import sys; from autrack_ros.cli import app; "

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from autrack_ros.node.compressed_size import PNG_START, compressed_size
+from autrack_ros.messages.compressed_size import PNG_START, compressed_size
 
 IMAGE = np.zeros((515, 300, 3), np.uint8)
 PROGRESSIVE = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]

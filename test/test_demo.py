@@ -19,8 +19,11 @@ from lively import lively_network, textured_image
 from rosbags.highlevel import AnyReader
 
 from autrack_ros.demo import pictures, report
-from autrack_ros.demo.bag import BagWriter, read_topic, typestore
 from autrack_ros.demo.processes import Process
+from autrack_ros.evaluation.bags.pictures import header, image_message
+from autrack_ros.evaluation.bags.reading import read_topic
+from autrack_ros.evaluation.bags.types import constants, new_message
+from autrack_ros.evaluation.bags.writing import BagWriter
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.video import VideoFile
 
@@ -30,48 +33,26 @@ FRAMES, STEP_NS = 5, 40_000_000
 SIZE = (48, 64)  # rows, columns
 
 
-@pytest.fixture(scope="module")
-def types():
-    return typestore(ROOT / "msg") if (ROOT / "msg").is_dir() else pytest.skip("no msg folder")
-
-
 def truth_boxes() -> np.ndarray:
     return np.array([[10.0 + 2 * index, 12, 20, 16] for index in range(FRAMES)])
 
 
 @pytest.fixture
-def bag(tmp_path, types):
+def bag(tmp_path):
     """Five frames; the node dropped the third and was 2 px off in the others."""
-    message = types.types
 
-    def header(index):
-        stamp = message["builtin_interfaces/msg/Time"](sec=7, nanosec=index * STEP_NS)
-        return message["std_msgs/msg/Header"](stamp=stamp, frame_id="camera")
-
-    def image(index, array):
-        rows, columns = array.shape[:2]
-        return message["sensor_msgs/msg/Image"](
-            header=header(index),
-            height=rows,
-            width=columns,
-            encoding="bgr8",
-            is_bigendian=0,
-            step=3 * columns,
-            data=array.reshape(-1),
-        )
+    def head(index):
+        return header(7 * 10**9 + index * STEP_NS, "camera")
 
     path = tmp_path / "bag"
-    with BagWriter(path, types) as writer:
-
-        def write(topic, received, value):
-            writer.write(topic, received, types.serialize_cdr(value, value.__msgtype__))
-
+    with BagWriter(path) as writer:
         writer.add_topic(IMAGE, "sensor_msgs/msg/Image")
         writer.add_topic(f"{NODE}/response_heatmap", "sensor_msgs/msg/Image")
         writer.add_topic(f"{NODE}/track", "autrack_ros/msg/Track")
         writer.add_topic(f"{NODE}/adaptation", "autrack_ros/msg/AdaptationReport", latched=True)
-        adaptation = message["autrack_ros/msg/AdaptationReport"](
-            header=header(0),
+        adaptation = new_message(
+            "autrack_ros/msg/AdaptationReport",
+            header=head(0),
             id="head",
             method="bim",
             losses=np.array([2.0, 1.5, 1.75], np.float32),
@@ -82,29 +63,31 @@ def bag(tmp_path, types):
             max_change=1.0,
             mean_change=0.5,
         )
-        write(f"{NODE}/adaptation", 1, adaptation)
+        writer.write_message(f"{NODE}/adaptation", 1, adaptation)
+        states = constants("autrack_ros/msg/Track")
         for index, (x, y, w, h) in enumerate(truth_boxes()):
             received = (index + 1) * STEP_NS
-            write(IMAGE, received, image(index, np.full((*SIZE, 3), 40 * index, np.uint8)))
-            track = message["autrack_ros/msg/Track"](
-                header=header(index),
-                state=1 if index == 2 else 2,
+            picture = image_message(head(index), np.full((*SIZE, 3), 40 * index, np.uint8))
+            writer.write_message(IMAGE, received, picture)
+            track = new_message(
+                "autrack_ros/msg/Track",
+                header=head(index),
+                state=states["ADAPTING" if index == 2 else "TRACKING"],
                 id="head",
                 center_x=x + 2 + w / 2,
                 center_y=y + h / 2,
                 size_x=w,
                 size_y=h,
                 score=0.75,
-                response_to_image=np.zeros(6),
                 processing_ms=10.0 + index,
                 adaptation_ms=120.0,
                 processed_images=index if index > 2 else index + 1,
                 dropped_images=int(index > 2),
             )
-            write(f"{NODE}/track", received + 1, track)
+            writer.write_message(f"{NODE}/track", received + 1, track)
             if index != 2:
-                heatmap = image(index, np.full((32, 32, 3), 200, np.uint8))
-                write(f"{NODE}/response_heatmap", received + 2, heatmap)
+                heatmap = image_message(head(index), np.full((32, 32, 3), 200, np.uint8))
+                writer.write_message(f"{NODE}/response_heatmap", received + 2, heatmap)
     return path
 
 
@@ -118,16 +101,16 @@ def test_bag_is_read_by_others_with_its_types_and_qualities(bag):
     assert "version: 8" in metadata
 
 
-def test_bag_gives_back_what_was_written(bag, types):
-    (received, image), *others = read_topic(bag, types, IMAGE)
+def test_bag_gives_back_what_was_written(bag):
+    (received, image), *others = read_topic(bag, IMAGE)
     assert received == STEP_NS
     assert len(others) == FRAMES - 1
     assert image.data.tolist() == [0] * (SIZE[0] * SIZE[1] * 3)
-    assert list(read_topic(bag, types, "/absent")) == []
+    assert list(read_topic(bag, "/absent")) == []
 
 
-def test_summary_of_a_run(bag, types):
-    run = report.read_run(bag, types, NODE, IMAGE)
+def test_summary_of_a_run(bag):
+    run = report.read_run(bag, NODE, IMAGE)
     summary = report.summarise(run, truth_boxes())
     assert (summary.frames_sent, summary.frames_processed, summary.frames_dropped) == (5, 4, 1)
     assert summary.mean_iou == pytest.approx(18 / 22)
@@ -138,27 +121,27 @@ def test_summary_of_a_run(bag, types):
     np.testing.assert_allclose(run.boxes[0], [12, 12, 20, 16])
 
 
-def test_run_without_annotation_has_no_iou(bag, types):
-    run = report.read_run(bag, types, NODE, IMAGE)
+def test_run_without_annotation_has_no_iou(bag):
+    run = report.read_run(bag, NODE, IMAGE)
     assert report.summarise(run, None).mean_iou is None
 
 
-def test_annotation_of_another_length_is_refused(bag, types):
-    run = report.read_run(bag, types, NODE, IMAGE)
+def test_annotation_of_another_length_is_refused(bag):
+    run = report.read_run(bag, NODE, IMAGE)
     with pytest.raises(report.DemoError, match="5 frames were recorded, but 4 are annotated"):
         report.summarise(run, truth_boxes()[:4])
 
 
-def test_bag_without_tracks_is_an_error(tmp_path, types):
-    with BagWriter(tmp_path / "empty", types) as writer:
+def test_bag_without_tracks_is_an_error(tmp_path):
+    with BagWriter(tmp_path / "empty") as writer:
         writer.add_topic(IMAGE, "sensor_msgs/msg/Image")
     with pytest.raises(report.DemoError, match="0 tracked frames"):
-        report.read_run(tmp_path / "empty", types, NODE, IMAGE)
+        report.read_run(tmp_path / "empty", NODE, IMAGE)
 
 
-def test_pictures_are_matched_by_stamp(bag, types):
-    run = report.read_run(bag, types, NODE, IMAGE)
-    shown = list(pictures.shown_frames(bag, types, NODE, IMAGE, run, truth_boxes()))
+def test_pictures_are_matched_by_stamp(bag):
+    run = report.read_run(bag, NODE, IMAGE)
+    shown = list(pictures.shown_frames(bag, NODE, IMAGE, run, truth_boxes()))
     assert [item.image[0, 0, 0] for item in shown] == [0, 40, 80, 120, 160]
     assert [item.track is not None for item in shown] == [True, True, False, True, True]
     assert [item.heatmap is not None for item in shown] == [True, True, False, True, True]
@@ -166,12 +149,12 @@ def test_pictures_are_matched_by_stamp(bag, types):
     assert shown[3].iou == pytest.approx(18 / 22)
 
 
-def test_video_and_contact_sheet(bag, types, tmp_path):
-    run = report.read_run(bag, types, NODE, IMAGE)
+def test_video_and_contact_sheet(bag, tmp_path):
+    run = report.read_run(bag, NODE, IMAGE)
     summary = report.summarise(run, truth_boxes())
     template = np.full((70, 192, 3), 128, np.uint8)
     pictures.write_pictures(
-        pictures.shown_frames(bag, types, NODE, IMAGE, run, truth_boxes()),
+        pictures.shown_frames(bag, NODE, IMAGE, run, truth_boxes()),
         summary,
         template,
         25.0,

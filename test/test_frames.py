@@ -8,7 +8,6 @@ import pytest
 
 from autrack_ros.evaluation.boxfiles import read_boxes, write_boxes
 from autrack_ros.evaluation.frames import SourceError, open_frames
-from autrack_ros.evaluation.sequences import read_folder
 from autrack_ros.evaluation.video import VideoFile
 
 
@@ -113,36 +112,3 @@ def test_bad_box_file_is_named(tmp_path, text, named):
     (tmp_path / "b.txt").write_text(text)
     with pytest.raises(SourceError, match=named):
         read_boxes(tmp_path / "b.txt")
-
-
-def make_sequence(folder: Path, boxes: str, images: int = 2) -> None:
-    (folder / "img").mkdir(parents=True)
-    for number in range(1, images + 1):
-        write_image(folder / "img" / f"{number:06d}.jpg", 0)
-    (folder / "groundtruth.txt").write_text(boxes)
-
-
-def test_dataset_folder_is_read_by_name(tmp_path):
-    make_sequence(tmp_path / "b", "1,2,3,4\nnan,nan,nan,nan\n")
-    make_sequence(tmp_path / "a", "5,6,7,8\n5,6,7,8\n")
-    first, second = read_folder(tmp_path)
-    assert (first.name, second.name) == ("a", "b")
-    assert first.first_box == (5, 6, 7, 8)
-    assert second.frames.length == len(second.truth) == 2
-
-
-@pytest.mark.parametrize(
-    ("boxes", "named"),
-    [("1,2,3,4\n", "2 images, but 1 boxes"), ("nan,nan,nan,nan\n1,2,3,4\n", "frame 1 has no box")],
-)
-def test_bad_sequence_is_named(tmp_path, boxes, named):
-    make_sequence(tmp_path / "a", boxes)
-    with pytest.raises(SourceError, match=named):
-        read_folder(tmp_path)
-
-
-def test_folder_without_sequences_is_an_error(tmp_path):
-    with pytest.raises(SourceError, match="holds no sequence"):
-        read_folder(tmp_path)
-    with pytest.raises(SourceError, match="no such dataset"):
-        read_folder(tmp_path / "absent")

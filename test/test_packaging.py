@@ -45,7 +45,9 @@ def test_version_is_that_of_package_xml():
         pytest.skip("autrack_ros is not installed")
 
 
-@pytest.mark.parametrize("module", ["tracking", "evaluation", "training", "drawing", "cli"])
+@pytest.mark.parametrize(
+    "module", ["tracking", "messages", "evaluation", "training", "drawing", "cli"]
+)
 def test_layers_below_the_node_load_no_ros(module):
     code = (
         f"import sys, autrack_ros.{module}; "

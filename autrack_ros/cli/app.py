@@ -16,10 +16,13 @@ from xml.etree import ElementTree
 import typer
 from typer.core import TyperGroup
 
+from autrack_ros.cli.bag import bag
 from autrack_ros.cli.evaluate import evaluate
+from autrack_ros.cli.evaluate_bag import evaluate_bag
 from autrack_ros.cli.models import models
 from autrack_ros.cli.track import TrackCommand, track
 from autrack_ros.cli.train import train
+from autrack_ros.cli.vot import vot
 from autrack_ros.memory import reuse_large_blocks
 
 USAGE_STATUS = 2
@@ -107,6 +110,9 @@ _commands: tuple[tuple[Callable[..., None], dict[str, Any]], ...] = (
     (track, {"cls": TrackCommand}),
     (models, {}),
     (evaluate, {}),
+    (bag, {}),
+    (evaluate_bag, {}),
+    (vot, {}),
     (train, {}),
 )
 for _command, _settings in _commands:

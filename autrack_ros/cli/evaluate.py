@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autrack_ros.cli.console import progress_bar, write_json
+from autrack_ros.cli.console import err_console, progress_bar, write_json
 from autrack_ros.cli.options import TrackerOptions, with_tracker_options
+
+if TYPE_CHECKING:
+    from autrack_ros.evaluation.datasets import Readers
+    from autrack_ros.evaluation.results import SequenceResult
+    from autrack_ros.tracking import Tracker
+
+# Metric -> its column; what each is, the command's help says.
+COLUMNS = {
+    "auc": "AUC",
+    "precision": "P@20px",
+    "normalized_precision": "NP@0.2",
+    "normalized_precision_auc": "NP-AUC",
+    "ao": "AO",
+    "sr50": "SR50",
+    "sr75": "SR75",
+}
 
 
 @with_tracker_options
@@ -17,12 +34,17 @@ def evaluate(
     dataset: Annotated[
         Path,
         typer.Argument(
-            metavar="DATASET_DIR",
-            help="Folder of sequences, each with img/ and groundtruth.txt (x,y,w,h a line).",
-            show_default=False,
+            metavar="DATASET_DIR", help="Folder of annotated sequences.", show_default=False
         ),
     ],
     options: TrackerOptions,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="What the folder holds: folder (<sequence>/img/ and <sequence>/groundtruth.txt, "
+            "x,y,w,h a line), otb, got10k, lasot, uav123, trackingnet or vot."
+        ),
+    ] = "folder",
     sequences: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Only these sequences.")
     ] = None,
@@ -30,110 +52,177 @@ def evaluate(
         str | None, typer.Option(metavar="FILE", help="Write every number here; - is stdout.")
     ] = None,
     results_dir: Annotated[
-        Path | None, typer.Option(help="Write the boxes here, one <sequence>.txt each.")
+        Path | None,
+        typer.Option(
+            help="Keep boxes, metrics and files to submit here; a run that was interrupted goes on."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Sequences tracked at a time, each by a process.")
+    ] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default="torch's choice",
+            help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
+        ),
     ] = None,
 ) -> None:
     """Measure a tracker on annotated sequences: one pass each, started once, never reset.
 
-    Success AUC: mean over 21 thresholds 0, 0.05, ... 1 of the part of frames with a larger
-    overlap. Precision: part of frames with a centre error of at most 20 pixels. Frame 1 counts;
-    frames without the target (NaN or empty boxes) do not. Means are over sequences. Speed is that
-    of update alone.
+    Frames without the target (marked by the dataset, or NaN or empty boxes) do not count. Means are
+    over sequences; by attribute they are over those frames of each sequence that have it.
+
+    AUC: mean over 21 thresholds 0, 0.05, ... 1 of the part of frames with a larger overlap (OTB's
+    success). P@20px: part of frames with a centre error of at most 20 pixels. NP@0.2: the same with
+    an error of at most 0.2 box sides; NP-AUC: mean of that part over thresholds 0, 0.01, ... 0.5.
+    These count frame 1. AO: mean overlap; SR50 and SR75: part of frames with an overlap above 0.5
+    and 0.75. These do not count frame 1 (GOT-10k). fps: of update alone.
 
     [bold]Examples[/bold]
 
     autrack evaluate sequences/ --json out.json
 
-    autrack evaluate sequences/ --sequences dog,camel --no-adapt --results-dir results/
+    autrack evaluate OTB100/ --format otb --results-dir results/ --jobs 4 --threads 1
+
+    autrack evaluate sequences/ --sequences dog,camel --no-adapt
     """
-    import numpy as np
+    from tempfile import TemporaryDirectory
 
-    from autrack_ros.cli.track import speed
-    from autrack_ros.evaluation import metrics
-    from autrack_ros.evaluation.boxfiles import write_boxes
-    from autrack_ros.evaluation.runner import track
-    from autrack_ros.evaluation.sequences import read_folder
+    import torch
 
-    chosen = read_folder(dataset)
-    if sequences is not None:
-        names = sequences.split(",")
-        by_name = {sequence.name: sequence for sequence in chosen}
-        unknown = [name for name in names if name not in by_name]
-        if unknown:
-            raise typer.BadParameter(
-                f"{', '.join(unknown)} not in {dataset}; accepted: {', '.join(by_name)}",
-                param_hint="'--sequences'",
-            )
-        chosen = [by_name[name] for name in names]
-    tracker = options.load()
-    for folder in (results_dir, None if json in (None, "-") else Path(str(json)).parent):
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+    from autrack_ros.evaluation.benchmark import run_benchmark
+    from autrack_ros.evaluation.datasets import read_dataset
+    from autrack_ros.evaluation.results import open_results, summarize
+    from autrack_ros.tracking import AutrackError
 
-    rows: dict[str, dict[str, Any]] = {}
-    all_seconds: list[float] = []
-    with progress_bar() as progress:
-        task = progress.add_task("", total=sum(len(item.truth) for item in chosen), note="")
-        for sequence in chosen:
-            progress.update(task, description=sequence.name)
-            boxes, seconds, adaptation = [], [], None
-            for frame in track(tracker, sequence.frames, sequence.first_box):
-                boxes.append(frame.box)
-                if frame.report is not None:
-                    adaptation = frame.report
-                else:
-                    seconds.append(frame.seconds)
-                progress.advance(task)
-            predicted = np.array(boxes)
-            overlaps = metrics.ious(predicted, sequence.truth)
-            rows[sequence.name] = {
-                "frames": len(boxes),
-                "auc": metrics.success_auc(overlaps),
-                "precision": metrics.precision(metrics.center_errors(predicted, sequence.truth)),
-                **speed(seconds),
-                "adaptation_ms": adaptation.elapsed_ms if adaptation is not None else None,
-            }
-            all_seconds += seconds
-            if results_dir is not None:
-                write_boxes(results_dir / f"{sequence.name}.txt", boxes)
-    mean = {
-        "auc": float(np.mean([row["auc"] for row in rows.values()])),
-        "precision": float(np.mean([row["precision"] for row in rows.values()])),
-        **speed(all_seconds),
-    }
+    if threads is not None:
+        torch.set_num_threads(threads)
+    readers = _chosen(read_dataset(dataset, format), sequences, dataset)
+    settings = {"format": format, "tracker": options.preset, **options.describe()}
+    if json not in (None, "-"):
+        Path(str(json)).parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        path = results_dir or Path(stack.enter_context(TemporaryDirectory()))
+        results = open_results(path, settings)
+        progress = stack.enter_context(progress_bar())
+        task = progress.add_task("tracking", total=None, note="")
+
+        def report(done: int, total: int, note: str) -> None:
+            progress.update(task, completed=done, total=total, note=note)
+
+        make_tracker = partial(_load, options, torch.get_num_threads())
+        run = run_benchmark(readers, make_tracker, results, jobs, report)
+        speeds = _speeds(run.results)
+        results.save_speed(speeds)
+    if run.done_before:
+        told = f"{path}: {run.done_before} of {len(readers)} sequences were done before"
+        err_console.print(told, soft_wrap=True)
+    summary = summarize(run.results)
     if json != "-":
-        _print_table(rows, mean)
+        _print_tables(run.results, summary, speeds)
     if json is not None:
-        write_json(
-            json,
-            {
-                "dataset": str(dataset),
-                "preset": options.preset,
-                "checkpoint": None if options.checkpoint is None else str(options.checkpoint),
-                "device": str(tracker.engine.device),
-                "runtime": tracker.engine.runtime,
-                "adaptation": asdict(options.adaptation()),
-                "mean": mean,
-                "sequences": rows,
-            },
+        head = {"dataset": str(dataset), **settings, "failed": run.failures}
+        write_json(json, head | _rows(run.results, summary, speeds))
+    if run.failures:
+        raise AutrackError(
+            f"{len(run.failures)} of {len(readers)} sequences failed, the others count:\n"
+            + "\n".join(run.failures.values())
         )
 
 
-def _print_table(rows: dict[str, dict[str, Any]], mean: dict[str, Any]) -> None:
+def _chosen(readers: Readers, names: str | None, dataset: Path) -> Readers:
+    if names is None:
+        return readers
+    wanted = names.split(",")
+    unknown = [name for name in wanted if name not in readers]
+    if unknown:
+        raise typer.BadParameter(
+            f"{', '.join(unknown)} not in {dataset}; accepted: {', '.join(readers)}",
+            param_hint="'--sequences'",
+        )
+    return {name: readers[name] for name in wanted}
+
+
+def _load(options: TrackerOptions, threads: int) -> Tracker:
+    """The tracker, in whatever process this runs in."""
+    import torch
+
+    torch.set_num_threads(threads)
+    return options.load()
+
+
+def _speeds(results: dict[str, SequenceResult]) -> dict[str, Any]:
+    """Of every sequence and of all frames together, the starts left out."""
+    from autrack_ros.cli.track import speed
+
+    updates = {name: result.seconds[1:].tolist() for name, result in results.items()}
+    return {
+        "mean": speed([value for seconds in updates.values() for value in seconds]),
+        "sequences": {
+            name: speed(seconds) | {"start_ms": round(1e3 * float(results[name].seconds[0]), 3)}
+            for name, seconds in updates.items()
+        },
+    }
+
+
+def _rows(
+    results: dict[str, SequenceResult], summary: dict[str, Any], speeds: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "mean": {**(summary["mean"] or {}), **speeds["mean"]},
+        "attributes": summary["attributes"],
+        "sequences": {
+            name: {
+                "frames": len(result.boxes),
+                **(result.scores or {}),
+                **speeds["sequences"][name],
+            }
+            for name, result in results.items()
+        },
+    }
+
+
+def _print_tables(
+    results: dict[str, SequenceResult], summary: dict[str, Any], speeds: dict[str, Any]
+) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
-    table.add_column("sequence")
-    for column in ("frames", "success AUC", "precision", "fps"):
-        table.add_column(column, justify="right")
-    for name, row in rows.items():
-        table.add_row(name, str(row["frames"]), *_cells(row))
-    table.add_section()
-    table.add_row("mean", str(sum(row["frames"] for row in rows.values())), *_cells(mean))
-    Console().print(table)
+    def table(*titles: str) -> Table:
+        made = Table(box=box.SIMPLE_HEAD, padding=0)
+        made.add_column(titles[0], overflow="fold")
+        for title in titles[1:]:
+            made.add_column(title, justify="right", no_wrap=True)
+        return made
+
+    console = Console()
+    of_sequences = table("sequence", "frames", *COLUMNS.values(), "fps")
+    for name, result in results.items():
+        of_sequences.add_row(
+            name,
+            str(len(result.boxes)),
+            *_cells(result.scores),
+            _fps(speeds["sequences"][name]),
+        )
+    of_sequences.add_section()
+    frames = sum(len(result.boxes) for result in results.values())
+    of_sequences.add_row("mean", str(frames), *_cells(summary["mean"]), _fps(speeds["mean"]))
+    console.print(of_sequences)
+    if summary["attributes"]:
+        of_attributes = table("attribute", "sequences", *COLUMNS.values())
+        for name, row in summary["attributes"].items():
+            of_attributes.add_row(name, str(row["sequences"]), *_cells(row))
+        console.print(of_attributes)
+    if any(result.scores is None for result in results.values()):
+        console.print("-: annotation withheld; submit the files to the benchmark's server")
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, str, str]:
-    fps = "-" if row["fps"] is None else f"{row['fps']:.1f}"
-    return f"{row['auc']:.4f}", f"{row['precision']:.4f}", fps
+def _cells(scores: dict[str, float] | None) -> list[str]:
+    return ["-" if scores is None else f"{scores[metric]:.4f}" for metric in COLUMNS]
+
+
+def _fps(row: dict[str, Any]) -> str:
+    return "-" if row["fps"] is None else f"{row['fps']:.1f}"

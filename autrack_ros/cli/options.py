@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -146,6 +147,49 @@ class TrackerOptions:
             self.preset, self.checkpoint, self.device, self.adaptation(), self.runtime
         )
 
+    def describe(self) -> dict[str, Any]:
+        """All that this tracker's boxes depend on besides the images; it is not loaded.
+
+        The hash of the weights, the settings, where it computes and with which versions: processor
+        threads and versions round sums otherwise.
+
+        Raises:
+            ConfigurationError, CheckpointError, DeviceError: see ``load_tracker``.
+        """
+        import cv2
+        import numpy as np
+        import torch
+
+        from autrack_ros.cli.app import version
+        from autrack_ros.tracking import CheckpointError, resolve_device
+        from autrack_ros.tracking.presets import find_preset
+        from autrack_ros.tracking.runtime import import_openvino, resolve_runtime
+
+        weights = self.checkpoint or find_preset(self.preset).require_shipped_weights()
+        try:
+            digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        except OSError as error:
+            raise CheckpointError(f"{weights}: {error.strerror}") from error
+        device = resolve_device(self.device)
+        runtime = resolve_runtime(self.runtime, device)
+        versions = {
+            "autrack_ros": version(),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "torch": torch.__version__,
+        }
+        if runtime == "openvino":
+            versions["openvino"] = import_openvino().__version__
+        return {
+            "preset": self.preset,
+            "model_sha256": digest,
+            "adaptation": asdict(self.adaptation()),
+            "device": str(device),
+            "runtime": runtime,
+            "threads": torch.get_num_threads(),
+            "versions": versions,
+        }
+
 
 def with_tracker_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a typer command every option of ``TrackerOptions``; it takes them as ``options``."""
@@ -171,8 +215,8 @@ def with_tracker_options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def parse_box(text: str) -> Box:
-    """The box of an option ``--box X,Y,W,H``.
+def parse_box(text: str, option: str = "--box") -> Box:
+    """The box of an option such as ``--box X,Y,W,H``.
 
     Raises:
         typer.BadParameter: not four finite numbers.
@@ -184,7 +228,7 @@ def parse_box(text: str) -> Box:
     if len(values) != 4 or not all(map(math.isfinite, values)):
         raise typer.BadParameter(
             f"{text!r}; accepted: four numbers X,Y,W,H in pixels, such as 59,14,56,86",
-            param_hint="'--box'",
+            param_hint=f"'{option}'",
         )
     from autrack_ros.tracking import Box
 

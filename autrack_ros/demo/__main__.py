@@ -97,7 +97,6 @@ def _demonstrate(
     from autrack_ros.cli.console import err_console, write_json
     from autrack_ros.cli.options import parse_box
     from autrack_ros.demo import pictures, report, run
-    from autrack_ros.demo.bag import typestore
     from autrack_ros.evaluation.boxfiles import read_boxes, write_boxes
     from autrack_ros.evaluation.frames import open_frames
     from autrack_ros.tracking.boxes import Box, validate_box
@@ -112,23 +111,22 @@ def _demonstrate(
     validate_box(target, width, height)
 
     share = Path(get_package_share_directory("autrack_ros"))
-    types = typestore(share / "msg")
     bag = output / "bag"
     _remove_old(bag)
     output.mkdir(parents=True, exist_ok=True)
     run.prepare_environment(share / "config" / "fastdds_shm.xml")
     with err_console.status(f"tracking {clip} over ROS 2 (logs in {output})"):
-        run.record_run(clip, target, rate_hz, bag, types, output, parameters)
+        run.record_run(clip, target, rate_hz, bag, output, parameters)
 
     with err_console.status("drawing"):
-        recorded = report.read_run(bag, types, run.NODE, run.IMAGE_TOPIC)
+        recorded = report.read_run(bag, run.NODE, run.IMAGE_TOPIC)
         summary = report.summarise(recorded, truth)
         write_boxes(output / "boxes.txt", recorded.boxes)
         write_json(output / "summary.json", report.summary_json(summary))
         pictures.write_pictures(
-            pictures.shown_frames(bag, types, run.NODE, run.IMAGE_TOPIC, recorded, truth),
+            pictures.shown_frames(bag, run.NODE, run.IMAGE_TOPIC, recorded, truth),
             summary,
-            pictures.read_template(bag, types, run.NODE),
+            pictures.read_template(bag, run.NODE),
             frames.fps or 25.0,
             output / "demo.mp4",
             output / "contact_sheet.png",

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rosbags.typesys.store import Typestore
 
-from autrack_ros.demo.bag import read_topic, stamp_ns
 from autrack_ros.demo.report import DemoError, FrameTrack, Run, Summary, overlaps, summary_lines
 from autrack_ros.drawing import DrawnTarget, draw_overlay
+from autrack_ros.evaluation.bags.reading import read_topic, stamp_ns
 from autrack_ros.evaluation.video import VideoFile
-from autrack_ros.node.image_conversion import image_to_bgr
+from autrack_ros.messages.images import image_to_bgr
 from autrack_ros.tracking.boxes import Box
 
 _CANVAS = (1280, 720)
@@ -39,15 +38,15 @@ class Shown:
 
 
 def shown_frames(
-    bag: Path, types: Typestore, node: str, image_topic: str, run: Run, truth: np.ndarray | None
+    bag: Path, node: str, image_topic: str, run: Run, truth: np.ndarray | None
 ) -> Iterator[Shown]:
     """Every published frame with the node's answer to it, matched by stamp."""
     overlap = None if truth is None else overlaps(run, truth)
-    heatmaps = read_topic(bag, types, f"{node}/response_heatmap")
+    heatmaps = read_topic(bag, f"{node}/response_heatmap")
     heat_ns, heat = -1, None
     index = {stamp: position for position, stamp in enumerate(run.stamps)}
     last = -1
-    for _, message in read_topic(bag, types, image_topic):
+    for _, message in read_topic(bag, image_topic):
         stamp = stamp_ns(message)
         if stamp == last:  # a publisher may repeat an image that was not answered
             continue
@@ -66,10 +65,10 @@ def shown_frames(
         )
 
 
-def read_template(bag: Path, types: Typestore, node: str) -> np.ndarray | None:
+def read_template(bag: Path, node: str) -> np.ndarray | None:
     """The last picture of template, adapted template and difference; None if there is none."""
     template = None
-    for _, message in read_topic(bag, types, f"{node}/template"):
+    for _, message in read_topic(bag, f"{node}/template"):
         template = image_to_bgr(message).copy()
     return template
 

@@ -11,7 +11,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from autrack_ros.demo.bag import BagWriter
+from autrack_ros.evaluation.bags.writing import BagWriter
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from rosbags.typesys.store import Typestore
 
-from autrack_ros.demo.bag import read_topic, stamp_ns
+from autrack_ros.evaluation.bags.reading import read_topic, stamp_ns
 from autrack_ros.evaluation.metrics import ious
 from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.errors import AutrackError
@@ -81,14 +80,14 @@ class Summary:
     adaptation_loss_best: float | None
 
 
-def read_run(bag: Path, types: Typestore, node: str, image_topic: str) -> Run:
+def read_run(bag: Path, node: str, image_topic: str) -> Run:
     """Read what the node said of every frame.
 
     Raises:
         DemoError: nothing was tracked.
     """
     tracks: dict[int, FrameTrack] = {}
-    for received_ns, message in read_topic(bag, types, f"{node}/track"):
+    for received_ns, message in read_topic(bag, f"{node}/track"):
         if message.state in _STATE_NAMES:
             x, y = message.center_x - message.size_x / 2, message.center_y - message.size_y / 2
             box = Box(x, y, message.size_x, message.size_y) if message.size_x > 0 else None
@@ -99,8 +98,8 @@ def read_run(bag: Path, types: Typestore, node: str, image_topic: str) -> Run:
                 message.processing_ms,
                 received_ns,
             )
-    stamps = sorted({stamp_ns(message) for _, message in read_topic(bag, types, image_topic)})
-    reports = [message for _, message in read_topic(bag, types, f"{node}/adaptation")]
+    stamps = sorted({stamp_ns(message) for _, message in read_topic(bag, image_topic)})
+    reports = [message for _, message in read_topic(bag, f"{node}/adaptation")]
     if not tracks or not reports:
         raise DemoError(
             f"{bag} holds {len(stamps)} images, but {len(tracks)} tracked frames and "

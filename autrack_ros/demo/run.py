@@ -10,12 +10,11 @@ from pathlib import Path
 import rclpy
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
-from rosbags.typesys.store import Typestore
 from sensor_msgs.msg import Image
 
-from autrack_ros.demo.bag import BagWriter
 from autrack_ros.demo.processes import Process
 from autrack_ros.demo.recorder import Recorder, Topic
+from autrack_ros.evaluation.bags.writing import BagWriter
 from autrack_ros.msg import AdaptationReport, InitBox, Track
 from autrack_ros.tracking.boxes import Box
 
@@ -58,7 +57,6 @@ def record_run(
     box: Box,
     rate_hz: float,
     bag: Path,
-    types: Typestore,
     log_folder: Path,
     node_parameters: list[str],
 ) -> None:
@@ -69,7 +67,6 @@ def record_run(
         box: the target on its first frame.
         rate_hz: frames to publish a second.
         bag: folder of the bag to make.
-        types: message types of the topics.
         log_folder: what the processes print goes here.
         node_parameters: ``name:=value`` of the tracker node.
 
@@ -80,7 +77,7 @@ def record_run(
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         with (
-            BagWriter(bag, types) as writer,
+            BagWriter(bag) as writer,
             closing(Recorder(writer, TOPICS)) as recorder,
             Process(
                 "autrack_ros.node.tracker_node",

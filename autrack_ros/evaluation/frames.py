@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -50,8 +51,7 @@ def open_frames(source: str | Path) -> Frames:
     name = str(source)
     path = Path(source).expanduser()
     if path.is_dir():
-        images = list_images(path)
-        return Frames(name, len(images), None, lambda: map(read_image, images))
+        return image_frames(name, list_images(path))
     if path.is_file():
         if path.suffix.lower() in IMAGE_SUFFIXES:
             raise SourceError(f"{name} is one image; give the folder that holds the sequence")
@@ -59,6 +59,11 @@ def open_frames(source: str | Path) -> Frames:
     if name.isdecimal():
         return _open_capture(name, int(name))
     raise SourceError(f"{name}: no such file or folder; {ACCEPTED}")
+
+
+def image_frames(name: str, images: Sequence[Path]) -> Frames:
+    """Frames of image files in the order given; these can be pickled."""
+    return Frames(name, len(images), None, partial(map, read_image, images))
 
 
 def list_images(folder: Path) -> list[Path]:

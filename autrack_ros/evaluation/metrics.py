@@ -1,4 +1,8 @@
-"""One-pass metrics of OTB (Wu, Lim, Yang: Online Object Tracking, CVPR 2013, and its toolkit).
+"""One-pass metrics of single-object tracking.
+
+Success and precision are those of OTB (Wu, Lim, Yang: Online Object Tracking, CVPR 2013, and its
+toolkit); normalised precision is TrackingNet's (Müller et al., ECCV 2018); average overlap and
+success rates are GOT-10k's (Huang, Zhao, Huang, TPAMI 2021).
 
 Boxes are N x 4 arrays x, y, w, h in edge coordinates. A frame whose annotation is not finite or has
 no area (target absent) counts in no metric; a prediction that is not finite overlaps nothing.
@@ -6,10 +10,16 @@ no area (target absent) counts in no metric; a prediction that is not finite ove
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 21)
 PRECISION_PX = 20.0
+NORMALIZED_THRESHOLDS = np.arange(51) / 100
+NORMALIZED_PRECISION_AT = 0.2
+
+Scores = dict[str, float]
 
 
 def present(truth: np.ndarray) -> np.ndarray:
@@ -24,22 +34,34 @@ def ious(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
         high = np.minimum(predicted[:, :2] + predicted[:, 2:], truth[:, :2] + truth[:, 2:])
         intersection = (high - low).clip(min=0).prod(axis=1)
         union = predicted[:, 2:].prod(axis=1) + truth[:, 2:].prod(axis=1) - intersection
-        overlap = np.nan_to_num(intersection / union, nan=0.0)
+        # Rounding puts equal boxes a little over 1, which would pass the strict threshold 1.
+        overlap = np.nan_to_num(intersection / union, nan=0.0).clip(max=1)
     return np.where(present(truth), overlap, np.nan)
 
 
 def center_errors(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Distance of the centres a frame, pixels, N float64; NaN where the target is absent."""
-    with np.errstate(invalid="ignore"):
+    return _distances(predicted, truth, np.ones((len(truth), 2)))
+
+
+def normalized_errors(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Distance of the centres a frame, each axis in units of the annotated box's side.
+
+    N float64; NaN where the target is absent.
+    """
+    return _distances(predicted, truth, truth[:, 2:])
+
+
+def _distances(predicted: np.ndarray, truth: np.ndarray, units: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
         difference = predicted[:, :2] - truth[:, :2] + (predicted[:, 2:] - truth[:, 2:]) / 2
-        distance = np.nan_to_num(np.hypot(*difference.T), nan=np.inf)
+        distance = np.nan_to_num(np.hypot(*(difference / units).T), nan=np.inf)
     return np.where(present(truth), distance, np.nan)
 
 
 def success_curve(overlaps: np.ndarray) -> np.ndarray:
     """Part of the annotated frames with an overlap strictly above each threshold, 21 float64."""
-    overlaps = overlaps[~np.isnan(overlaps)]
-    return (overlaps[:, None] > SUCCESS_THRESHOLDS).mean(axis=0)
+    return (_annotated(overlaps)[:, None] > SUCCESS_THRESHOLDS).mean(axis=0)
 
 
 def success_auc(overlaps: np.ndarray) -> float:
@@ -49,4 +71,83 @@ def success_auc(overlaps: np.ndarray) -> float:
 
 def precision(errors: np.ndarray, pixels: float = PRECISION_PX) -> float:
     """Part of the annotated frames whose centre error is at most ``pixels``."""
-    return float((errors[~np.isnan(errors)] <= pixels).mean())
+    return float((_annotated(errors) <= pixels).mean())
+
+
+def normalized_precision(errors: np.ndarray, at: float = NORMALIZED_PRECISION_AT) -> float:
+    """Normalised precision as most tables give it: part of the errors that are at most ``at``.
+
+    Args:
+        errors: of ``normalized_errors``.
+        at: threshold.
+    """
+    return precision(errors, at)
+
+
+def normalized_precision_auc(errors: np.ndarray) -> float:
+    """Normalised precision as got10k and video_analyst give it: mean of its curve.
+
+    The thresholds are 0, 0.01, ... 0.5.
+
+    Args:
+        errors: of ``normalized_errors``.
+    """
+    return float((_annotated(errors)[:, None] <= NORMALIZED_THRESHOLDS).mean())
+
+
+def average_overlap(overlaps: np.ndarray) -> float:
+    """GOT-10k's AO: mean overlap of the annotated frames after frame 1, which was given."""
+    return float(_annotated(overlaps[1:]).mean())
+
+
+def success_rate(overlaps: np.ndarray, threshold: float) -> float:
+    """GOT-10k's SR: part of the annotated frames after frame 1 with an overlap above this."""
+    return float((_annotated(overlaps[1:]) > threshold).mean())
+
+
+def scores(predicted: np.ndarray, truth: np.ndarray) -> Scores:
+    """Every metric of one sequence, 0..1, by name.
+
+    Args:
+        predicted: N x 4, frame 1 included.
+        truth: N x 4, with a present target in some frame after frame 1.
+    """
+    overlaps = ious(predicted, truth)
+    errors = normalized_errors(predicted, truth)
+    return {
+        "auc": success_auc(overlaps),
+        "precision": precision(center_errors(predicted, truth)),
+        "normalized_precision": normalized_precision(errors),
+        "normalized_precision_auc": normalized_precision_auc(errors),
+        "ao": average_overlap(overlaps),
+        "sr50": success_rate(overlaps, 0.5),
+        "sr75": success_rate(overlaps, 0.75),
+    }
+
+
+def attribute_scores(
+    predicted: np.ndarray, truth: np.ndarray, attributes: Mapping[str, np.ndarray]
+) -> dict[str, Scores]:
+    """Every metric on the frames that have an attribute, for each attribute that can be scored.
+
+    Args:
+        predicted: N x 4, frame 1 included.
+        truth: N x 4.
+        attributes: N bool each, by name.
+    """
+    marked = {name: np.where(on[:, None], truth, np.nan) for name, on in attributes.items()}
+    return {
+        name: scores(predicted, part) for name, part in marked.items() if present(part)[1:].any()
+    }
+
+
+def mean_scores(rows: Iterable[Scores]) -> Scores | None:
+    """Mean of every metric over sequences; None of none."""
+    rows = list(rows)
+    if not rows:
+        return None
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _annotated(values: np.ndarray) -> np.ndarray:
+    return values[~np.isnan(values)]

@@ -1,14 +1,15 @@
-"""Annotated sequences on disk."""
+"""Annotated sequences."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from autrack_ros.evaluation.boxfiles import read_boxes
-from autrack_ros.evaluation.frames import Frames, SourceError, list_images, open_frames
+from autrack_ros.evaluation.frames import Frames, SourceError, image_frames
 from autrack_ros.evaluation.metrics import present
 from autrack_ros.tracking.boxes import Box
 
@@ -17,45 +18,68 @@ from autrack_ros.tracking.boxes import Box
 class Sequence:
     """One annotated sequence: its frames and a box a frame.
 
-    ``truth`` is N x 4, edge coordinates, pixels; NaN or no area where the target is absent.
+    Attributes:
+        name: unique in its dataset.
+        frames: N images.
+        truth: N x 4, edge coordinates, pixels; NaN or no area where the target is absent or its
+            annotation is withheld.
+        attributes: in which frames an attribute holds, N bool each, by name; all are true where the
+            dataset tells it of whole sequences.
     """
 
     name: str
     frames: Frames
     truth: np.ndarray
+    attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def first_box(self) -> Box:
         """The box on frame 1, which the tracker starts from."""
         return Box(*self.truth[0].tolist())
 
+    @property
+    def scored(self) -> bool:
+        """Whether a frame after the first is annotated (test sets may withhold them)."""
+        return bool(present(self.truth)[1:].any())
 
-def read_folder(dataset: str | Path) -> list[Sequence]:
-    """Sequences of a dataset folder, by name: ``<name>/img/`` and ``<name>/groundtruth.txt``.
+    @property
+    def truth_sha256(self) -> str:
+        """Hash of all that scores are computed from besides the boxes of a tracker."""
+        there = np.where(present(self.truth)[:, None], self.truth, np.nan)
+        digest = hashlib.sha256(there.astype("<f8").tobytes())
+        for name, on in sorted(self.attributes.items()):
+            digest.update(name.encode() + on.tobytes())
+        return digest.hexdigest()
+
+
+def make_sequence(
+    name: str,
+    images: list[Path],
+    truth: np.ndarray,
+    truth_file: Path,
+    attributes: Mapping[str, np.ndarray] | None = None,
+    withheld: bool = False,
+) -> Sequence:
+    """A sequence of image files, checked.
+
+    Args:
+        name: of the sequence.
+        images: N files.
+        truth: N x 4; or 1 x 4, if the others may be withheld.
+        truth_file: which the errors name.
+        attributes: N bool each, by name.
+        withheld: whether a truth of frame 1 alone is accepted.
 
     Raises:
-        SourceError: the folder is missing or holds no sequence; the numbers of images and boxes of
-            a sequence differ; its first frame has no box.
+        SourceError: the numbers of images and boxes differ; frame 1 has no box.
     """
-    root = Path(dataset)
-    if not root.is_dir():
-        raise SourceError(f"{root}: no such dataset folder")
-    folders = sorted(file.parent for file in root.glob("*/groundtruth.txt"))
-    if not folders:
+    if withheld and len(truth) == 1:
+        truth = np.concatenate((truth, np.full((len(images) - 1, 4), np.nan)))
+    if len(truth) != len(images):
         raise SourceError(
-            f"{root} holds no sequence; expected <name>/img/ and <name>/groundtruth.txt"
+            f"{truth_file}: {len(truth)} boxes, but {len(images)} images "
+            f"in {images[0].parent if images else 'its folder'}"
         )
-    return [_read_sequence(folder) for folder in folders]
-
-
-def _read_sequence(folder: Path) -> Sequence:
-    images = folder / "img"
-    if not images.is_dir():
-        raise SourceError(f"{images}: no such folder of images")
-    truth = read_boxes(folder / "groundtruth.txt")
-    count = len(list_images(images))
-    if count != len(truth):
-        raise SourceError(f"{folder}: {count} images, but {len(truth)} boxes in groundtruth.txt")
     if not present(truth)[0]:
-        raise SourceError(f"{folder}: frame 1 has no box to start from")
-    return Sequence(folder.name, open_frames(images), truth)
+        raise SourceError(f"{truth_file}, line 1: frame 1 has no box to start from")
+    return Sequence(name, image_frames(name, images), truth, attributes or {})

@@ -1,0 +1,181 @@
+"""``autrack evaluate-bag``: measure the tracker on a bag, without ROS."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autrack_ros.cli.bag import Storage
+from autrack_ros.cli.console import err_console, progress_bar
+from autrack_ros.cli.extras import require
+from autrack_ros.cli.options import TrackerOptions, parse_box, with_tracker_options
+from autrack_ros.cli.track import INTERRUPTED_STATUS
+
+if TYPE_CHECKING:
+    from autrack_ros.evaluation.bags.boxes import FileTruth, Start, TopicTruth
+    from autrack_ros.evaluation.bags.reading import Bag
+
+
+@with_tracker_options
+def evaluate_bag(
+    bag: Annotated[
+        Path,
+        typer.Argument(help="Folder of a rosbag2, sqlite3 or mcap, compressed or not."),
+    ],
+    image_topic: Annotated[
+        str,
+        typer.Option(
+            metavar="TOPIC",
+            help="Images: sensor_msgs/Image or CompressedImage.",
+            show_default=False,
+        ),
+    ],
+    options: TrackerOptions,
+    truth_topic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC",
+            help="Boxes to compare with: autrack_ros/InitBox or vision_msgs/Detection2DArray, "
+            "each of the image that has its stamp.",
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Boxes to compare with, one x,y,w,h an image; nan,nan,nan,nan: absent.",
+        ),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,W,H|TOPIC",
+            help="The target on the first image, or a topic whose first box it is. "
+            "By default the first box to compare with.",
+        ),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(metavar="ID", help="Which one, where a topic has several.")
+    ] = "",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="For all results; one of an earlier evaluation is replaced. "
+            "By default <BAG>_evaluation beside the bag.",
+        ),
+    ] = None,
+    storage: Annotated[Storage, typer.Option(help="Format of the bag of results.")] = (
+        Storage.sqlite3
+    ),
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures/--no-pictures",
+            help="Overlay, response map and heat map in the bag of results; as large as raw "
+            "images are.",
+        ),
+    ] = True,
+) -> None:
+    """Measure the tracker on every image of a bag, in order; two runs give identical files.
+
+    Writes report.html, metrics.json, timing.json (which alone differs from run to run), plots/,
+    and offline/ with tracks.csv, boxes.txt and a bag of what the node would publish, to be played
+    beside the original. After an error what was tracked before it is kept.
+
+    [bold]Examples[/bold]
+
+    autrack evaluate-bag dog_bag --image-topic /image --truth-topic /truth
+
+    autrack evaluate-bag drive --image-topic /camera/image_raw/compressed --init 59,14,56,86
+    """
+    require(rosbags="bag", matplotlib="plots")
+    from autrack_ros.evaluation.bags import fingerprints, results
+    from autrack_ros.evaluation.bags.evaluation import run_offline, write_results
+    from autrack_ros.evaluation.bags.reading import IMAGE_TYPES, Bag
+    from autrack_ros.evaluation.bags.recording import Recording
+    from autrack_ros.tracking import ConfigurationError
+    from autrack_ros.tracking.presence import PresenceSettings
+
+    if options.adapt_budget_ms:
+        raise ConfigurationError(
+            f"--adapt-budget-ms {options.adapt_budget_ms:g}: accepted is 0; what is done in a "
+            "given time differs from run to run"
+        )
+    name = bag.resolve().name
+    folder = output or bag.resolve().with_name(f"{name}_evaluation")
+    with Bag(bag) as opened, progress_bar() as progress:
+        kind = opened.require(image_topic, IMAGE_TYPES)
+        known = _truth(opened, image_topic, truth_topic, truth, target)
+        start = _start(opened, init, known, target)
+        settings = {
+            **options.describe(),
+            "presence": asdict(PresenceSettings()),
+            "rosbags": metadata.version("rosbags"),
+        }
+        tracker = options.load()
+        facts = {
+            "bag": {
+                "name": name,
+                "sha256": fingerprints.hash_bag(bag),
+                "image_topic": image_topic,
+                "image_type": kind,
+                "images": opened.count(image_topic),
+            },
+            "init": {"source": start.source, "box": list(start.box)},
+            "settings": settings,
+            "settings_sha256": fingerprints.hash_value(settings),
+        }
+        results.prepare(folder)
+        task = progress.add_task("tracking", total=opened.count(image_topic), note="")
+        with Recording(folder / results.OFFLINE / "bag", storage.value, pictures) as recording:
+            answers = run_offline(
+                tracker, opened, image_topic, start, recording, lambda _: progress.advance(task)
+            )
+        progress.update(task, description="writing")
+        (run,), failure = write_results(folder, opened, image_topic, known, [answers], facts)
+    scores = run.numbers.get("scores") or {}
+    for name, value in {**scores, "mean_score": run.numbers["mean_score"]}.items():
+        if value is not None:
+            print(f"{name} {value:.4f}")
+    for state, count in run.numbers["states"].items():
+        print(f"{state} {count}")
+    err_console.print(f"wrote {folder / results.REPORT if run.tracks else folder}")
+    if isinstance(failure, KeyboardInterrupt):
+        raise typer.Exit(INTERRUPTED_STATUS)
+    if failure is not None:
+        raise failure
+
+
+def _truth(
+    bag: Bag, image_topic: str, topic: str | None, file: Path | None, target: str
+) -> FileTruth | TopicTruth | None:
+    """What to compare with."""
+    from autrack_ros.evaluation.bags.boxes import FileTruth, TopicTruth
+
+    if topic is not None and file is not None:
+        raise typer.BadParameter("give one of both", param_hint="'--truth', '--truth-topic'")
+    if file is not None:
+        return FileTruth(file, bag.count(image_topic))
+    return None if topic is None else TopicTruth(bag, topic, target)
+
+
+def _start(bag: Bag, init: str | None, truth: FileTruth | TopicTruth | None, target: str) -> Start:
+    """Where the target is at first."""
+    from autrack_ros.evaluation.bags.boxes import Start, topic_start
+
+    if init is not None and "," not in init:
+        return topic_start(bag, init, target)
+    if init is not None:
+        return Start(f"--init {init}", parse_box(init, "--init"), 0)
+    if truth is not None:
+        return truth.start
+    raise typer.BadParameter(
+        "say where the target is: X,Y,W,H on the first image, or a topic; or give --truth or "
+        "--truth-topic",
+        param_hint="'--init'",
+    )

@@ -1,0 +1,17 @@
+"""``autrack vot``: run under the VOT toolkit."""
+
+from __future__ import annotations
+
+from autrack_ros.cli.options import TrackerOptions, with_tracker_options
+
+
+@with_tracker_options
+def vot(options: TrackerOptions) -> None:
+    """Be a tracker of the VOT toolkit, which starts this program itself (TraX, package vot-trax).
+
+    The tracker's section in the toolkit's trackers.ini has label = AUTracker, protocol = trax and
+    command = autrack vot, with any of the options below.
+    """
+    from autrack_ros.evaluation.vot import serve
+
+    serve(options.load())

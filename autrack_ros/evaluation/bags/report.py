@@ -1,0 +1,293 @@
+"""The result of an evaluation as one HTML page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from autrack_ros.drawing import DrawnTarget, draw_overlay
+from autrack_ros.drawing.lines import draw_box
+from autrack_ros.drawing.style import LIGHT, Sizes
+from autrack_ros.evaluation import metrics, page
+from autrack_ros.evaluation.bags.figures import Drawing
+from autrack_ros.evaluation.bags.reading import StampedImage
+from autrack_ros.evaluation.bags.tracks import IDLE, Run, overlaps_of
+from autrack_ros.tracking.boxes import Box
+
+_EVEN_FRAMES = 24  # shown, evenly spaced
+_TROUBLES = 8  # stretches listed
+_POOR_OVERLAP = 0.5
+_PICTURE_PX = 760  # of the longer side at most
+_JPEG_QUALITY = 80
+_DOTTED = ((0.0, 3.0),)
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A stretch of images that went wrong; ``start`` and ``end`` are indices, both in it."""
+
+    start: int
+    end: int
+    why: str
+
+
+def find_troubles(run: Run, truth: np.ndarray | None) -> list[Trouble]:
+    """The longest stretches of low overlap, or without truth of doubt and loss, in order."""
+    if truth is None:
+        labels = [
+            track.state if track.state in ("uncertain", "lost") else "" for track in run.tracks
+        ]
+    else:
+        overlaps = overlaps_of(run.tracks, truth)
+        labels = [
+            "" if np.isnan(value) or value > _POOR_OVERLAP else f"overlap below {_POOR_OVERLAP}"
+            for value in overlaps
+        ]
+    found, start = [], 0
+    for why, group in groupby(labels):
+        end = start + len(list(group))
+        if why:
+            found.append(Trouble(start, end - 1, why))
+        start = end
+    found.sort(key=lambda trouble: trouble.start - trouble.end)
+    return sorted(found[:_TROUBLES], key=lambda trouble: trouble.start)
+
+
+def frames_to_show(count: int, troubles: Iterable[Trouble]) -> list[int]:
+    """Indices of the images that the page shows: evenly spaced ones, and those of the troubles."""
+    even = np.linspace(0, count - 1, min(count, _EVEN_FRAMES)).round().astype(int).tolist()
+    ends = [i for t in troubles for i in (t.start, (t.start + t.end) // 2, t.end)]
+    return sorted({*even, *ends})
+
+
+def write_report(
+    path: Path,
+    facts: dict[str, Any],
+    runs: Sequence[Run],
+    truth: np.ndarray | None,
+    drawings: Sequence[Drawing],
+    images: Iterable[StampedImage],
+    troubles: Sequence[Trouble],
+) -> None:
+    """Write the page.
+
+    Args:
+        path: of the page.
+        facts: what metrics.json holds.
+        runs: the first is that of the pictures.
+        truth: a box an image (see ``boxes``); None where it is not known.
+        drawings: of ``draw_figures``.
+        images: of ``frames_to_show``.
+        troubles: of the first run.
+    """
+    overlaps = None if truth is None else overlaps_of(runs[0].tracks, truth)
+    frames: list[dict[str, str]] = []
+    positions: dict[int, int] = {}
+    size = ""
+    for image in images:
+        size = f"{image.bgr.shape[1]}x{image.bgr.shape[0]}"
+        positions[image.index] = len(frames)
+        frames.append(
+            {
+                "source": page.jpeg_source(_picture(image.bgr, runs[0], image.index, truth)),
+                "told": _told(runs[0], image.index, overlaps),
+            }
+        )
+    bag = facts["bag"]
+    body = [
+        f"<h1>{escape(bag['name'])}</h1>",
+        f'<p class="soft">{escape(_subtitle(facts, size))}</p>',
+        _alert(facts),
+        page.numbers(_large_numbers(runs[0])),
+        "<h2>Runs</h2>",
+        page.table("Numbers of every run", *_run_table(runs)),
+        *_figures(drawings),
+        *_viewer(frames, positions, troubles, truth is not None),
+        "<h2>Files</h2>",
+        _files(runs),
+        "<details><summary>Settings, hashes and versions</summary>",
+        page.facts(_flat(facts)),
+        "</details>",
+    ]
+    style, script = ((_HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    path.write_text(
+        page.page(f"{bag['name']}: evaluation", body, style, script if frames else ""),
+        encoding="utf-8",
+    )
+
+
+def _subtitle(facts: dict[str, Any], size: str) -> str:
+    bag, truth = facts["bag"], facts["truth"]
+    return (
+        f"{bag['image_topic']}, {bag['images']} images of {size} px. "
+        f"Model {facts['settings']['preset']}, started from {facts['init']['source']}. "
+        + (f"Compared with {truth['source']}." if truth else "No truth to compare with.")
+    )
+
+
+def _alert(facts: dict[str, Any]) -> str:
+    if facts["complete"]:
+        return ""
+    words = f"Not complete: {facts['error']}. What was tracked before it is below."
+    return f'<p class="alert" role="alert">{escape(words)}</p>'
+
+
+def _large_numbers(run: Run) -> list[tuple[str, str]]:
+    scores, states = run.numbers.get("scores"), run.numbers["states"]
+    entries = []
+    if scores:
+        entries += [
+            ("success AUC", f"{scores['auc']:.3f}"),
+            ("precision, 20 px", f"{scores['precision']:.3f}"),
+            ("average overlap", f"{scores['ao']:.3f}"),
+        ]
+    if run.numbers["mean_score"] is not None:
+        entries.append(("mean score", f"{run.numbers['mean_score']:.3f}"))
+    started = run.numbers["images"] - states.get(IDLE, 0)
+    return [
+        *entries,
+        ("images tracked", str(started)),
+        ("of them lost", str(states.get("lost", 0))),
+    ]
+
+
+def _run_table(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
+    scored = any(run.numbers.get("scores") for run in runs)
+    names = {
+        "auc": "success AUC",
+        "precision": "precision 20 px",
+        "normalized_precision": "norm. precision 0.2",
+        "ao": "AO",
+        "sr50": "SR 0.50",
+        "sr75": "SR 0.75",
+    }
+    head = ["run", "images"]
+    if scored:
+        head += [*names.values(), "lost, but there", "box, but absent"]
+    head += ["uncertain", "lost"]
+    rows = []
+    for run in runs:
+        row = [run.name, str(run.numbers["images"])]
+        if scored:
+            scores = run.numbers.get("scores") or {}
+            row += [f"{scores[name]:.4f}" if name in scores else "-" for name in names]
+            row += [str(run.numbers[name]) for name in ("lost_but_present", "boxed_but_absent")]
+        row += [str(run.numbers["states"].get(state, 0)) for state in ("uncertain", "lost")]
+        rows.append(row)
+    return head, rows
+
+
+def _figures(drawings: Sequence[Drawing]) -> list[str]:
+    def shown(drawing: Drawing) -> str:
+        return page.figure(page.svg_source(drawing.path), drawing.shows, drawing.caption)
+
+    pair = "".join(shown(drawing) for drawing in drawings if not drawing.wide)
+    return [
+        "<h2>Curves</h2>",
+        f'<div class="pair">{pair}</div>' if pair else "",
+        *(
+            page.scrolling(drawing.shows, shown(drawing), "wide long")
+            for drawing in drawings
+            if drawing.wide
+        ),
+    ]
+
+
+def _viewer(
+    frames: Sequence[dict[str, str]],
+    positions: dict[int, int],
+    troubles: Sequence[Trouble],
+    has_truth: bool,
+) -> list[str]:
+    if not frames:
+        return []
+    data = json.dumps(frames).replace("<", "\\u003c")
+    buttons = "".join(
+        f'<li><button type="button" data-frame="{positions[trouble.start]}">'
+        f"{escape(_span(trouble))}: {escape(trouble.why)}</button></li>"
+        for trouble in troubles
+        if trouble.start in positions
+    )
+    wrong = " and where it went wrong" if buttons else ""
+    dotted = " The white dotted box is the truth." if has_truth else ""
+    return [
+        "<h2>Images</h2>",
+        f"<p>{len(frames)} of them, evenly spaced{wrong}. "
+        f"The arrow keys move the slider.{dotted}</p>",
+        f'<div id="viewer"><img id="picture" src="{frames[0]["source"]}" '
+        f'alt="{escape(frames[0]["told"], quote=True)}">'
+        f'<input id="slider" type="range" min="0" max="{len(frames) - 1}" value="0" '
+        'aria-label="Image"><p id="told" aria-live="polite"></p></div>',
+        f'<p>Go to:</p><ul class="jumps">{buttons}</ul>' if buttons else "",
+        f'<script type="application/json" id="frames">{data}</script>',
+    ]
+
+
+def _span(trouble: Trouble) -> str:
+    first, last = trouble.start + 1, trouble.end + 1
+    return f"image {first}" if first == last else f"images {first} to {last}"
+
+
+def _told(run: Run, index: int, overlaps: np.ndarray | None) -> str:
+    track = run.tracks[index]
+    words = [f"Image {index + 1} of {len(run.tracks)}", track.state]
+    if track.state != IDLE:
+        words.append(f"score {track.score:.2f}")
+    if overlaps is not None and not np.isnan(overlaps[index]):
+        words.append(f"overlap {overlaps[index]:.2f}")
+    return ", ".join(words)
+
+
+def _picture(bgr: np.ndarray, run: Run, index: int, truth: np.ndarray | None) -> bytes:
+    """JPEG of an image with its box and the annotated one; of a lost target, where it was last."""
+    scale = _PICTURE_PX / max(bgr.shape[:2])
+    interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+    canvas = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=interpolation)
+    if truth is not None and metrics.present(truth)[index]:
+        box = Box(*(truth[index] * scale).tolist())
+        draw_box(canvas, box, LIGHT, Sizes.of(canvas).line, _DOTTED)
+    track = run.tracks[index]
+    last = next((past.box for past in reversed(run.tracks[: index + 1]) if past.box), None)
+    targets = []
+    if last is not None and track.state != IDLE:
+        box = Box(*(value * scale for value in last))
+        score = None if track.box is None else track.score
+        targets = [DrawnTarget(box, score=score, state=track.state)]
+    shown = draw_overlay(canvas, targets)
+    _, data = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return data.tobytes()
+
+
+def _files(runs: Sequence[Run]) -> str:
+    entries = ["metrics.json", "timing.json"]
+    for run in runs:
+        folder = run.name
+        entries += [f"{folder}/tracks.csv", f"{folder}/boxes.txt", f"{folder}/bag/metadata.yaml"]
+    links = "".join(f'<li><a href="{name}">{name}</a></li>' for name in entries)
+    return (
+        f"<ul>{links}</ul><p>Times are in timing.json alone: they differ from run to run, all "
+        "else does not. The bags play beside the original: "
+        f"<code>ros2 bag play {escape(runs[0].name)}/bag</code>.</p>"
+    )
+
+
+def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Name and value of everything in nested settings."""
+    rows = []
+    for name, value in facts.items():
+        if name == "runs":
+            continue
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            rows.append((f"{prefix}{name}", str(value)))
+    return rows

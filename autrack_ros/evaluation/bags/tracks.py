@@ -1,0 +1,105 @@
+"""What a tracker said of every image of a bag, whichever way it was run, and its score."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autrack_ros.evaluation import metrics
+from autrack_ros.evaluation.bags.boxes import UNKNOWN
+from autrack_ros.tracking.boxes import Box
+
+IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The answer to one image.
+
+    Attributes:
+        stamp_ns: of the image.
+        state: idle (not started), or a state of ``TrackState``.
+        box: edge coordinates, pixels; None without a target and while it is lost.
+        score: 0..1.
+    """
+
+    stamp_ns: int
+    state: str
+    box: Box | None = None
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All answers of one run over a bag.
+
+    Attributes:
+        name: how it was run, such as offline.
+        tracks: an image each, in order.
+        numbers: of ``score``.
+    """
+
+    name: str
+    tracks: Sequence[Track]
+    numbers: dict[str, Any]
+
+
+def boxes_of(tracks: Sequence[Track]) -> np.ndarray:
+    """Their boxes, N x 4; NaN where there is none."""
+    return np.array([track.box or UNKNOWN for track in tracks]).reshape(-1, 4)
+
+
+def overlaps_of(tracks: Sequence[Track], truth: np.ndarray) -> np.ndarray:
+    """Overlap an image, N; 0 without a box; NaN without truth and before the start."""
+    started = np.array([track.state != IDLE for track in tracks])
+    return np.where(started, metrics.ious(boxes_of(tracks), truth), np.nan)
+
+
+def write_tracks(path: Path, tracks: Sequence[Track], truth: np.ndarray | None) -> None:
+    """Write them as CSV, an image a line; empty where there is no box or nothing to compare."""
+    overlaps = np.full(len(tracks), np.nan) if truth is None else overlaps_of(tracks, truth)
+    lines = ["image,stamp_ns,state,x,y,width,height,score,overlap\n"]
+    for index, (track, overlap) in enumerate(zip(tracks, overlaps, strict=True)):
+        box = ["", "", "", ""] if track.box is None else [f"{value:.3f}" for value in track.box]
+        compared = "" if np.isnan(overlap) else f"{overlap:.6f}"
+        words = [str(index + 1), str(track.stamp_ns), track.state, *box]
+        lines.append(",".join([*words, f"{track.score:.6f}", compared]) + "\n")
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def score(tracks: Sequence[Track], truth: np.ndarray | None) -> dict[str, Any]:
+    """The numbers of a run, from the image it was started in.
+
+    ``scores`` are those of ``metrics.scores``, a lost target overlaps nothing; None where nothing
+    after the first image can be compared. ``lost_but_present`` counts images in which the target is
+    there, ``boxed_but_absent`` those in which it is annotated as absent.
+
+    Args:
+        tracks: an image each.
+        truth: N x 4 (see ``boxes``); None where it is not known.
+    """
+    start = next((i for i, track in enumerate(tracks) if track.state != IDLE), len(tracks))
+    started = tracks[start:]
+    numbers: dict[str, Any] = {
+        "images": len(tracks),
+        "first_image": start + 1 if started else None,
+        "states": dict(sorted(Counter(track.state for track in tracks).items())),
+        "mean_score": float(np.mean([track.score for track in started])) if started else None,
+    }
+    if truth is None:
+        return numbers
+    boxes, truth = boxes_of(started), truth[start:]
+    there, boxed = metrics.present(truth), np.isfinite(boxes).all(axis=1)
+    absent = np.isfinite(truth).all(axis=1) & ~there
+    return {
+        **numbers,
+        "compared_images": int(there.sum()),
+        "scores": metrics.scores(boxes, truth) if there[1:].any() else None,
+        "lost_but_present": int((there & ~boxed).sum()),
+        "boxed_but_absent": int((absent & boxed).sum()),
+    }

@@ -1,0 +1,203 @@
+"""Run a tracker over the sequences of a dataset, in one process or several."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from ctypes import c_ulonglong
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import connection
+from typing import Any
+
+import numpy as np
+
+from autrack_ros.evaluation.datasets import Readers
+from autrack_ros.evaluation.results import ResultFolder, SequenceResult, summarize
+from autrack_ros.evaluation.runner import track
+from autrack_ros.evaluation.sequences import Sequence
+from autrack_ros.tracking import AutrackError, Tracker
+
+Report = Callable[[int, int, str], None]  # frames done, frames in all, a note
+REPORT_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRun:
+    """What a run left.
+
+    Attributes:
+        results: of the sequences that are complete, by name.
+        failures: what went wrong with each of the others, by name.
+        done_before: how many were complete when it began.
+    """
+
+    results: dict[str, SequenceResult]
+    failures: dict[str, str]
+    done_before: int
+
+
+def run_benchmark(
+    readers: Readers,
+    make_tracker: Callable[[], Tracker],
+    results: ResultFolder,
+    jobs: int = 1,
+    report: Report = lambda done, total, note: None,
+) -> BenchmarkRun:
+    """Track and save every sequence that the folder does not hold yet, and write the summary.
+
+    A sequence that fails leaves no file and stops no other. Boxes do not depend on ``jobs``, as
+    long as ``make_tracker`` gives every process the same number of threads: that number changes how
+    sums are rounded.
+
+    Args:
+        readers: of the sequences, see ``read_dataset``.
+        make_tracker: called once in every process; can be pickled if there are several.
+        results: gets the files.
+        jobs: number of processes, at least 1; with 1 it is this one.
+        report: told now and then how far it is.
+
+    Raises:
+        AutrackError: the tracker cannot be made, or a process was ended from outside.
+    """
+    sequences, failures = _read(readers)
+    missing = [sequence for sequence in sequences if not results.is_done(sequence)]
+    total = sum(len(sequence.truth) for sequence in missing)
+
+    def advance(frames: int, finished: int) -> None:
+        report(frames, total, f"{finished} of {len(missing)} sequences")
+
+    jobs = min(jobs, len(missing))
+    if jobs > 1:
+        failures |= _run_in_processes(missing, make_tracker, results, jobs, advance)
+    elif missing:
+        failures |= _run_here(missing, make_tracker, results, advance)
+    complete = {
+        sequence.name: results.load(sequence)
+        for sequence in sequences
+        if sequence.name not in failures
+    }
+    results.save_summary({**summarize(complete), "failed": failures})
+    return BenchmarkRun(complete, failures, len(sequences) - len(missing))
+
+
+def _read(readers: Readers) -> tuple[list[Sequence], dict[str, str]]:
+    sequences, failures = [], {}
+    for name, read in readers.items():
+        try:
+            sequences.append(read())
+        except AutrackError as error:
+            failures[name] = f"{name}: {error}"
+    return sequences, failures
+
+
+def _run_here(
+    sequences: list[Sequence],
+    make_tracker: Callable[[], Tracker],
+    results: ResultFolder,
+    advance: Callable[[int, int], None],
+) -> dict[str, str]:
+    tracker = make_tracker()
+    failures = {}
+    frames = itertools.count(1)
+
+    def step(finished: int) -> None:
+        advance(next(frames), finished)
+
+    for finished, sequence in enumerate(sequences):
+        error = _track_and_save(tracker, sequence, results, partial(step, finished))
+        if error is not None:
+            failures[sequence.name] = error
+    return failures
+
+
+def _track_and_save(
+    tracker: Tracker, sequence: Sequence, results: ResultFolder, advance: Callable[[], None]
+) -> str | None:
+    """What went wrong, or None."""
+    boxes, seconds = [], []
+    try:
+        for frame in track(tracker, sequence.frames, sequence.first_box):
+            boxes.append(frame.box)
+            seconds.append(frame.seconds)
+            advance()
+    except AutrackError as error:
+        return f"{sequence.name}, frame {len(boxes) + 1}: {error}"
+    results.save(sequence, np.array(boxes, float), np.array(seconds))
+    return None
+
+
+def _run_in_processes(
+    sequences: list[Sequence],
+    make_tracker: Callable[[], Tracker],
+    results: ResultFolder,
+    jobs: int,
+    advance: Callable[[int, int], None],
+) -> dict[str, str]:
+    # A fresh interpreter each: a fork would copy the locks of torch's and OpenVINO's threads.
+    context = multiprocessing.get_context("spawn")
+    counter = context.Value(c_ulonglong)
+    longest_first = sorted(sequences, key=lambda sequence: -len(sequence.truth))
+    with ProcessPoolExecutor(
+        jobs, context, _Worker.start, (make_tracker, results, counter)
+    ) as pool:
+        pending = {pool.submit(_Worker.run, sequence): sequence for sequence in longest_first}
+        errors: dict[str, str | None] = {}
+        try:
+            while pending:
+                done, _ = wait(pending, REPORT_SECONDS, FIRST_COMPLETED)
+                for future in done:
+                    errors[pending.pop(future).name] = future.result()
+                advance(counter.value, len(errors))
+        except BrokenProcessPool as error:
+            raise AutrackError(
+                f"a process was ended from outside, perhaps because {jobs} at a time take too much "
+                "memory; what was done is kept"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    failed = {sequence.name: errors[sequence.name] for sequence in sequences}
+    return {name: error for name, error in failed.items() if error is not None}
+
+
+class _Worker:
+    """What a process of the pool keeps from one sequence to the next."""
+
+    make_tracker: Callable[[], Tracker]
+    results: ResultFolder
+    counter: Any
+    tracker: Tracker | None = None
+
+    @classmethod
+    def start(
+        cls, make_tracker: Callable[[], Tracker], results: ResultFolder, counter: Any
+    ) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        cls.make_tracker, cls.results, cls.counter = make_tracker, results, counter
+
+    @classmethod
+    def run(cls, sequence: Sequence) -> str | None:
+        if cls.tracker is None:  # made here, and not at the start, its errors reach the parent
+            cls.tracker = cls.make_tracker()
+        return _track_and_save(cls.tracker, sequence, cls.results, cls.advance)
+
+    @classmethod
+    def advance(cls) -> None:
+        with cls.counter.get_lock():
+            cls.counter.value += 1
+
+
+def _end_with_parent() -> None:
+    """A pool's processes wait for work for ever once their parent was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
