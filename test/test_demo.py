@@ -19,13 +19,13 @@ from lively import lively_network, textured_image
 from rosbags.highlevel import AnyReader
 
 from autrack_ros.demo import pictures, report
-from autrack_ros.demo.processes import Process
 from autrack_ros.evaluation.bags.pictures import header, image_message
 from autrack_ros.evaluation.bags.reading import read_topic
 from autrack_ros.evaluation.bags.types import constants, new_message
 from autrack_ros.evaluation.bags.writing import BagWriter
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.video import VideoFile
+from autrack_ros.replay.processes import Process, ProcessError
 
 ROOT = Path(__file__).parents[1]
 NODE, IMAGE = "/tracker", "/image"
@@ -181,7 +181,7 @@ def test_annotated_boxes_of_the_clip_lie_in_it():
 def test_failed_process_is_told_with_its_last_words(tmp_path):
     with Process("autrack_ros.cli", ["track", "absent"], tmp_path / "log") as process:
         process.wait(60)
-        with pytest.raises(report.DemoError, match=r"cli ended with status 2(.|\n)*--box"):
+        with pytest.raises(ProcessError, match=r"cli ended with status 2(.|\n)*--box"):
             process.check()
 
 
@@ -248,7 +248,7 @@ def test_demo_tells_why_the_node_ended(tmp_path):
         "-p", "preset:=siamfoo",
     )  # fmt: skip
     assert done.returncode == 1
-    assert "tracker_node ended before the clip did" in done.stderr
+    assert "tracker_node ended too early" in done.stderr
     assert "siamfoo" in done.stderr
     assert "Traceback" not in done.stderr
 

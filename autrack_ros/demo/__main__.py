@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sys
@@ -54,8 +53,6 @@ def main(
         raise typer.BadParameter("say where the target is on frame 1", param_hint="'--box'")
     # A demo that is told to end stops its children on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    # On the wheels' ROS 2 there is no setup.bash to set it.
-    os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)
     try:
         _demonstrate(clip, box, rate, output, parameter or [])
     except ModuleNotFoundError as error:
@@ -92,13 +89,12 @@ def _remove_old(bag: Path) -> None:
 def _demonstrate(
     clip: Path, box: str | None, rate_hz: float, output: Path, parameters: list[str]
 ) -> None:
-    from ament_index_python.packages import get_package_share_directory
-
     from autrack_ros.cli.console import err_console, write_json
     from autrack_ros.cli.options import parse_box
     from autrack_ros.demo import pictures, report, run
     from autrack_ros.evaluation.boxfiles import read_boxes, write_boxes
     from autrack_ros.evaluation.frames import open_frames
+    from autrack_ros.replay.environment import prepare_environment
     from autrack_ros.tracking.boxes import Box, validate_box
 
     if box is None:
@@ -110,11 +106,10 @@ def _demonstrate(
     height, width = next(iter(frames)).shape[:2]
     validate_box(target, width, height)
 
-    share = Path(get_package_share_directory("autrack_ros"))
     bag = output / "bag"
     _remove_old(bag)
     output.mkdir(parents=True, exist_ok=True)
-    run.prepare_environment(share / "config" / "fastdds_shm.xml")
+    prepare_environment()
     with err_console.status(f"tracking {clip} over ROS 2 (logs in {output})"):
         run.record_run(clip, target, rate_hz, bag, output, parameters)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,15 +11,20 @@ from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from autrack_ros.demo.processes import Process
-from autrack_ros.demo.recorder import Recorder, Topic
 from autrack_ros.evaluation.bags.writing import BagWriter
 from autrack_ros.msg import AdaptationReport, InitBox, Track
+from autrack_ros.replay.processes import Process
+from autrack_ros.replay.recorder import Recorder, Topic
+from autrack_ros.replay.tracker import (
+    NODE,
+    TRACK_TOPIC,
+    parameter_arguments,
+    tracker_process,
+    wait_for_tracker,
+)
 from autrack_ros.tracking.boxes import Box
 
-NODE = "/tracker"
 IMAGE_TOPIC = "/image"
-TRACK_TOPIC = f"{NODE}/track"
 TOPICS = (
     Topic(IMAGE_TOPIC, Image),
     Topic("/init_box", InitBox),
@@ -30,26 +34,8 @@ TOPICS = (
     *(Topic(f"{NODE}/{name}", Image) for name in ("overlay", "response_map", "response_heatmap")),
 )
 
-FAST_DDS_2 = ("humble", "iron", "jazzy")  # Fast DDS 3 warns of the variable of Fast DDS 2
-
-_START_TIMEOUT_S = 120.0  # PyTorch on a cold disk
 _SILENCE_TIMEOUT_S = 120.0  # the slowest model adapts in less
 _SETTLED_S = 3.0
-
-
-def prepare_environment(profile: Path) -> None:
-    """Settings of the transport for this process and its children; what the user has set stays.
-
-    Call it before rclpy.init. The demo stays on this machine, in a domain of its own.
-    """
-    fast_dds = "FASTRTPS" if os.environ.get("ROS_DISTRO") in FAST_DDS_2 else "FASTDDS"
-    defaults = {
-        f"{fast_dds}_DEFAULT_PROFILES_FILE": str(profile),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
 
 
 def record_run(
@@ -71,7 +57,7 @@ def record_run(
         node_parameters: ``name:=value`` of the tracker node.
 
     Raises:
-        DemoError: a process ended early, or nothing came for two minutes.
+        ProcessError: a process ended early, or nothing came for two minutes.
     """
     # Ctrl-C must raise KeyboardInterrupt here, so that the children are stopped.
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
@@ -79,13 +65,9 @@ def record_run(
         with (
             BagWriter(bag) as writer,
             closing(Recorder(writer, TOPICS)) as recorder,
-            Process(
-                "autrack_ros.node.tracker_node",
-                ["--ros-args", "-r", f"__node:={NODE[1:]}", *_parameters(node_parameters)],
-                log_folder / "tracker_node.log",
-            ) as tracker,
+            tracker_process(node_parameters, log_folder) as tracker,
         ):
-            _wait_for_node(recorder, tracker)
+            wait_for_tracker(recorder, tracker)
             publisher_parameters = [
                 f"source:={clip}",
                 f"box:=[{', '.join(str(float(value)) for value in box)}]",
@@ -94,7 +76,7 @@ def record_run(
             ]
             with Process(
                 "autrack_ros.node.clip_publisher",
-                ["--ros-args", *_parameters(publisher_parameters)],
+                parameter_arguments(publisher_parameters),
                 log_folder / "clip_publisher.log",
             ) as publisher:
                 _record_until_done(recorder, tracker, publisher)
@@ -102,21 +84,12 @@ def record_run(
         rclpy.try_shutdown()
 
 
-def _wait_for_node(recorder: Recorder, tracker: Process) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while recorder.publishers(TRACK_TOPIC) == 0:
-        recorder.spin_once()
-        _check_running(tracker)
-        if time.monotonic() > deadline:
-            raise tracker.failure(f"did not appear on {TRACK_TOPIC} in {_START_TIMEOUT_S:.0f} s")
-
-
 def _record_until_done(recorder: Recorder, tracker: Process, publisher: Process) -> None:
     """Record until the publisher has ended and the node has answered every image."""
     last_count, last_time = 0, time.monotonic()
     while True:
         recorder.spin_once()
-        _check_running(tracker)
+        tracker.check_running()
         publisher.check()
         count = sum(recorder.counts.values())
         now = time.monotonic()
@@ -132,18 +105,9 @@ def _record_until_done(recorder: Recorder, tracker: Process, publisher: Process)
             )
 
 
-def _check_running(tracker: Process) -> None:
-    if not tracker.running:
-        raise tracker.failure("ended before the clip did")
-
-
 def _all_answered(recorder: Recorder) -> bool:
     last = recorder.last_message(TRACK_TOPIC)
     if last is None:
         return False
     track = deserialize_message(last, Track)
     return track.processed_images + track.dropped_images >= recorder.counts[IMAGE_TOPIC]
-
-
-def _parameters(assignments: list[str]) -> list[str]:
-    return [word for assignment in assignments for word in ("-p", assignment)]

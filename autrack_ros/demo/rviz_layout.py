@@ -25,13 +25,13 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from autrack_ros.demo.marker_view import MarkerView
-from autrack_ros.demo.processes import Process
-from autrack_ros.demo.run import prepare_environment
 from autrack_ros.evaluation.frames import open_frames
 from autrack_ros.evaluation.video import upscale_factor
 from autrack_ros.msg import AdaptationReport, InitBox
 from autrack_ros.node import qos
 from autrack_ros.node.image_conversion import bgr_to_image, image_to_bgr
+from autrack_ros.replay.environment import prepare_environment
+from autrack_ros.replay.processes import Process
 from autrack_ros.tracking import Box
 
 _SIZE = (1336, 960)  # width, height: the layout without the column of displays
@@ -200,7 +200,7 @@ def main() -> None:
     folder = Path(get_package_share_directory("autrack_ros")) / "config"
     parser.add_argument("--config", type=Path, default=folder / "tracker.rviz")
     arguments = parser.parse_args()
-    prepare_environment(folder / "fastdds_shm.xml")
+    prepare_environment()
     config = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
     clip = open_frames(arguments.clip)
     frames = [frame for _, frame in zip(range(arguments.frames), clip, strict=False)]

@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from autrack_ros.demo.report import DemoError
+from autrack_ros.tracking.errors import AutrackError
 
 _STOP_TIMEOUT_S = 10.0
 _SHOWN_LINES = 12
+
+
+class ProcessError(AutrackError):
+    """A process ended early or does not answer; the message has its last words."""
 
 
 class Process:
@@ -51,16 +55,21 @@ class Process:
         return self._process.poll() is None
 
     def check(self) -> None:
-        """Raise ``DemoError`` with its last words if it has ended with a failure."""
+        """Raise ``ProcessError`` with its last words if it has ended with a failure."""
         status = self._process.poll()
         if status:
             raise self.failure(f"ended with status {status}")
 
-    def failure(self, what: str) -> DemoError:
+    def check_running(self) -> None:
+        """Raise ``ProcessError`` with its last words if it has ended."""
+        if not self.running:
+            raise self.failure("ended too early")
+
+    def failure(self, what: str) -> ProcessError:
         """An error that shows what the process printed last."""
         lines = self._log.read_text(errors="replace").splitlines()[-_SHOWN_LINES:]
         shown = "".join(f"\n  {line}" for line in lines) or " (it printed nothing)"
-        return DemoError(f"{self._module} {what}; its last lines ({self._log}):{shown}")
+        return ProcessError(f"{self._module} {what}; its last lines ({self._log}):{shown}")
 
     def wait(self, timeout_s: float) -> None:
         """Wait until it has ended.

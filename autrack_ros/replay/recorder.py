@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import rclpy
@@ -34,13 +34,27 @@ class Recorder:
 
     It works inside ``spin_once`` only, in the caller's thread.
 
+    Args:
+        bag: open.
+        topics: to record.
+        now: time of reception to write, nanoseconds.
+        told: called with the topic of every message and the message, serialised.
+
     Attributes:
         counts: messages recorded, by topic.
     """
 
-    def __init__(self, bag: BagWriter, topics: Iterable[Topic]) -> None:
+    def __init__(
+        self,
+        bag: BagWriter,
+        topics: Iterable[Topic],
+        now: Callable[[], int] = time.time_ns,
+        told: Callable[[str, bytes], None] = lambda topic, message: None,
+    ) -> None:
         self._bag = bag
-        self._node: Node = rclpy.create_node("demo_recorder")
+        self._now = now
+        self._told = told
+        self._node: Node = rclpy.create_node("recorder")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self.counts: dict[str, int] = {}
@@ -70,9 +84,10 @@ class Recorder:
         self._bag.add_topic(topic.name, topic.type_name, latched=topic.latched)
 
         def record(message: bytes) -> None:
-            self._bag.write(topic.name, time.time_ns(), message)
+            self._bag.write(topic.name, self._now(), message)
             self.counts[topic.name] += 1
             self._last[topic.name] = message
+            self._told(topic.name, message)
 
         durability = (
             DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE
