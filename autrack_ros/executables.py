@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 
-_MENDS = {
+#: How to install what may be missing.
+MENDS = {
     "autrack_ros.msg": "build the package's messages first: `colcon build`, or "
     "`pip install --no-build-isolation .` with ROS 2 from PyPI wheels",
     "autrack_ros.srv": "build the package's services first: `colcon build`, or "
@@ -32,10 +33,10 @@ def run(module: str) -> int:
     except KeyboardInterrupt:
         return 0
     except ModuleNotFoundError as error:
-        if error.name not in _MENDS:
+        if error.name not in MENDS:
             raise
         print(
-            f"autrack_ros needs {error.name}, which is missing: {_MENDS[error.name]}",
+            f"autrack_ros needs {error.name}, which is missing: {MENDS[error.name]}",
             file=sys.stderr,
         )
         return 1

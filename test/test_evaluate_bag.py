@@ -321,6 +321,21 @@ def test_bad_usage(evaluate, clip_bag, tmp_path):
     assert_fails(evaluate(clip_bag, tmp_path / "r", *timed), "--adapt-budget-ms 5", status=2)
 
 
+def test_live_needs_ros(evaluate, clip_bag, tmp_path, monkeypatch):
+    from autrack_ros.cli import extras
+
+    find = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "rclpy" else find(name))
+    done = evaluate(clip_bag, tmp_path / "r", "--init", "20,30,24,24", "--live")
+    assert_fails(done, "--live needs rclpy", "source a ROS 2 installation", status=2)
+    assert not (tmp_path / "r").exists()
+
+
+def test_rate_goes_with_live(evaluate, clip_bag, tmp_path):
+    done = evaluate(clip_bag, tmp_path / "r", "--init", "20,30,24,24", "--rate", "2")
+    assert_fails(done, "--rate", "goes with --live", status=2)
+
+
 def test_truth_of_another_length_is_refused(evaluate, clip_bag, tmp_path):
     write_boxes(tmp_path / "truth.txt", truth_boxes(FRAMES - 1))
     done = evaluate(clip_bag, tmp_path / "r", "--truth", tmp_path / "truth.txt")

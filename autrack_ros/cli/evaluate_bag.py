@@ -1,4 +1,4 @@
-"""``autrack evaluate-bag``: measure the tracker on a bag, without ROS."""
+"""``autrack evaluate-bag``: measure the tracker on a bag; only ``--live`` needs ROS."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import typer
 
 from autrack_ros.cli.bag import Storage
 from autrack_ros.cli.console import err_console, progress_bar
-from autrack_ros.cli.extras import require
+from autrack_ros.cli.extras import require, require_ros
 from autrack_ros.cli.options import TrackerOptions, parse_box, with_tracker_options
 from autrack_ros.cli.track import INTERRUPTED_STATUS
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.bags.boxes import FileTruth, Start, TopicTruth
     from autrack_ros.evaluation.bags.reading import Bag
+    from autrack_ros.evaluation.bags.tracks import Run
 
 
 @with_tracker_options
@@ -80,20 +81,44 @@ def evaluate_bag(
             "images are.",
         ),
     ] = True,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Then twice through the node itself, which needs ROS 2: in lock-step, and in "
+            "real time, where images are dropped.",
+        ),
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=100,
+            help="With --live: speed of the real time; 2 is twice as fast. By default 1.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Measure the tracker on every image of a bag, in order; two runs give identical files.
 
     Writes report.html, metrics.json, timing.json (which alone differs from run to run), plots/,
     and offline/ with tracks.csv, boxes.txt and a bag of what the node would publish, to be played
-    beside the original. After an error what was tracked before it is kept.
+    beside the original. With --live also lock-step/ and real-time/, of what the node did publish.
+    After an error what was tracked before it is kept.
 
     [bold]Examples[/bold]
 
     autrack evaluate-bag dog_bag --image-topic /image --truth-topic /truth
 
     autrack evaluate-bag drive --image-topic /camera/image_raw/compressed --init 59,14,56,86
+
+    autrack evaluate-bag dog_bag --image-topic /image --truth-topic /truth --live --rate 2
     """
     require(rosbags="bag", matplotlib="plots")
+    if rate is not None and not live:
+        raise typer.BadParameter("goes with --live", param_hint="'--rate'")
+    if live:
+        require_ros("--live")
     from autrack_ros.evaluation.bags import fingerprints, results
     from autrack_ros.evaluation.bags.evaluation import run_offline, write_results
     from autrack_ros.evaluation.bags.reading import IMAGE_TYPES, Bag
@@ -133,22 +158,48 @@ def evaluate_bag(
         results.prepare(folder)
         task = progress.add_task("tracking", total=opened.count(image_topic), note="")
         with Recording(folder / results.OFFLINE / "bag", storage.value, pictures) as recording:
-            answers = run_offline(
+            offline = run_offline(
                 tracker, opened, image_topic, start, recording, lambda _: progress.advance(task)
             )
+        answers = [offline]
+        if live and offline.failure is None:
+            from autrack_ros.replay.environment import prepare_environment
+
+            prepare_environment(alone=True)  # before anything of ROS is loaded
+            from autrack_ros.replay.live import run_live
+
+            answers += run_live(
+                opened,
+                image_topic,
+                offline,
+                {"checkpoint": str(options.checkpoint or ""), **settings},
+                folder,
+                storage.value,
+                rate or 1.0,
+                lambda name: progress.reset(task, description=name),
+                lambda: progress.advance(task),
+            )
         progress.update(task, description="writing")
-        (run,), failure = write_results(folder, opened, image_topic, known, [answers], facts)
-    scores = run.numbers.get("scores") or {}
-    for name, value in {**scores, "mean_score": run.numbers["mean_score"]}.items():
-        if value is not None:
-            print(f"{name} {value:.4f}")
-    for state, count in run.numbers["states"].items():
-        print(f"{state} {count}")
-    err_console.print(f"wrote {folder / results.REPORT if run.tracks else folder}")
+        runs, failure = write_results(folder, opened, image_topic, known, answers, facts)
+    for run in runs:
+        _print_numbers(run, "" if len(runs) == 1 else f"{run.name} ")
+    err_console.print(f"wrote {folder / results.REPORT if runs[0].tracks else folder}")
     if isinstance(failure, KeyboardInterrupt):
         raise typer.Exit(INTERRUPTED_STATUS)
     if failure is not None:
         raise failure
+
+
+def _print_numbers(run: Run, prefix: str) -> None:
+    scores = run.numbers.get("scores") or {}
+    for name, value in {**scores, "mean_score": run.numbers["mean_score"]}.items():
+        if value is not None:
+            print(f"{prefix}{name} {value:.4f}")
+    for state, count in run.numbers["states"].items():
+        print(f"{prefix}{state} {count}")
+    if "dropped" in run.numbers:
+        print(f"{prefix}dropped {run.numbers['dropped']}")
+        print(f"{prefix}late {run.numbers['late']}")
 
 
 def _truth(

@@ -17,6 +17,7 @@ from autrack_ros.evaluation.bags.boxes import FileTruth, Start, TopicTruth
 from autrack_ros.evaluation.bags.figures import draw_figures
 from autrack_ros.evaluation.bags.offline import track_offline
 from autrack_ros.evaluation.bags.reading import Bag
+from autrack_ros.evaluation.bags.realtime import compare
 from autrack_ros.evaluation.bags.recording import Recording
 from autrack_ros.evaluation.bags.report import find_troubles, frames_to_show, write_report
 from autrack_ros.evaluation.bags.tracks import Run, Track, score
@@ -37,6 +38,7 @@ class Answers:
         start_seconds: of starting and adapting.
         report: of the template's adaptation; None before the start.
         failure: what ended it early.
+        live: numbers of a live run (see ``realtime``); empty of any other.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Answers:
     start_seconds: float = 0.0
     report: AdaptationReport | None = None
     failure: AutrackError | KeyboardInterrupt | None = None
+    live: dict[str, Any] = field(default_factory=dict)
 
 
 def run_offline(
@@ -95,7 +98,8 @@ def write_results(
         bag: open.
         image_topic: its images.
         truth: to compare with.
-        answers: the first is that of the report's pictures.
+        answers: the first is that of the report's pictures; the others are over the same images,
+            unless they ended early.
         facts: what metrics.json and the report are to tell besides.
 
     Returns:
@@ -108,7 +112,10 @@ def write_results(
             compared = truth.of([track.stamp_ns for track in answers[0].tracks])
         except AutrackError as error:
             failure = failure or error
-    runs = [Run(item.name, item.tracks, score(item.tracks, compared)) for item in answers]
+    runs = [
+        Run(item.name, item.tracks, {**score(item.tracks, compared), **item.live})
+        for item in answers
+    ]
     facts = {
         "complete": failure is None,
         "error": None if failure is None else str(failure) or "interrupted",
@@ -118,6 +125,7 @@ def write_results(
             item.name: {**run.numbers, "template_update": _without_times(item.report)}
             for item, run in zip(answers, runs, strict=True)
         },
+        **({"comparison": compare(runs)} if len(runs) > 1 else {}),
     }
     results.write(folder / results.METRICS, facts)
     results.write(folder / results.TIMING, {item.name: _times(item) for item in answers})
@@ -151,7 +159,7 @@ def _times(answers: Answers) -> dict[str, Any]:
     p50, p95, p99 = (1e3 * np.percentile(answers.seconds, (50, 95, 99))).round(3).tolist()
     return {
         "start_ms": round(1e3 * answers.start_seconds, 3),
-        "images_a_second": round(len(answers.seconds) / sum(answers.seconds), 2),
+        **({} if answers.live else {"images_a_second": round(1 / np.mean(answers.seconds), 2)}),
         "p50_ms": p50,
         "p95_ms": p95,
         "p99_ms": p99,

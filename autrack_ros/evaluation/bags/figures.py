@@ -53,13 +53,14 @@ def draw_figures(runs: Sequence[Run], truth: np.ndarray | None, folder: Path) ->
     """Draw success and precision where they can be scored, and the course of every run.
 
     Args:
-        runs: over the same images.
+        runs: over the same images; the first is over all of them.
         truth: a box an image (see ``boxes``); None where it is not known.
         folder: for the SVG files.
     """
     drawings = []
-    if truth is not None and all(run.numbers.get("scores") for run in runs):
-        drawings += [_success(runs, truth, folder), _precision(runs, truth, folder)]
+    scored = [run for run in runs if run.numbers.get("scores")]
+    if truth is not None and scored:
+        drawings += [_success(scored, truth, folder), _precision(scored, truth, folder)]
     drawings.append(_course(runs, truth, folder))
     return drawings
 
@@ -84,7 +85,7 @@ def _precision(runs: Sequence[Run], truth: np.ndarray, folder: Path) -> Drawing:
     figure = new_figure(520, 340)
     axes = figure.subplots()
     for run, color in zip(runs, _RUN_COLORS, strict=False):
-        errors = metrics.center_errors(boxes_of(run.tracks), truth)
+        errors = metrics.center_errors(boxes_of(run.tracks), truth[: len(run.tracks)])
         errors = errors[~np.isnan(overlaps_of(run.tracks, truth))]
         curve = (errors[:, None] <= _PRECISION_THRESHOLDS).mean(axis=0)
         at_20 = run.numbers["scores"]["precision"]
@@ -110,7 +111,6 @@ def _course(runs: Sequence[Run], truth: np.ndarray | None, folder: Path) -> Draw
         len(curves) + 1, 1, sharex=True, height_ratios=[150] * len(curves) + [34 * strips]
     )
     count = len(runs[0].tracks)
-    numbers = np.arange(1, count + 1)
     for axes, name in zip(rows, curves, strict=False):
         for run, color in zip(runs, _RUN_COLORS, strict=False):
             scores = np.array([track.score for track in run.tracks])
@@ -120,6 +120,7 @@ def _course(runs: Sequence[Run], truth: np.ndarray | None, folder: Path) -> Draw
                 if name == "overlap" and truth is not None
                 else np.where(idle, np.nan, scores)
             )
+            numbers = np.arange(1, len(values) + 1)
             axes.plot(numbers, values, color=color, linewidth=1.2, label=run.name)
         _label(axes, "", name)
     if len(runs) == 1:

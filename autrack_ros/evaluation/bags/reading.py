@@ -50,6 +50,23 @@ class StampedImage:
     bgr: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as it is stored.
+
+    Attributes:
+        index: its place among the messages of its topic, from 0.
+        stamp_ns: of its header, nanoseconds.
+        received_ns: when it was recorded, nanoseconds.
+        data: serialised (CDR).
+    """
+
+    index: int
+    stamp_ns: int
+    received_ns: int
+    data: bytes
+
+
 class Bag:
     """An open bag; a context manager.
 
@@ -115,12 +132,17 @@ class Bag:
         Raises:
             SourceError: the bag is damaged, at the message where it shows.
         """
-        connections = self._connections(topic)
-        if not connections:  # AnyReader takes no connections for all
-            return
-        with self._reading(topic):
-            for connection, received_ns, data in self._reader.messages(connections):
-                yield received_ns, self._reader.deserialize(data, connection.msgtype)
+        for received_ns, message, _ in self._stored(topic):
+            yield received_ns, message
+
+    def stored_messages(self, topic: str) -> Iterator[StoredMessage]:
+        """Everything on a topic of messages with headers, in order, to be sent as it is.
+
+        Raises:
+            SourceError: see ``messages``.
+        """
+        for index, (received_ns, message, data) in enumerate(self._stored(topic)):
+            yield StoredMessage(index, stamp_ns(message), received_ns, bytes(data))
 
     def images(self, topic: str, only: Sequence[int] | None = None) -> Iterator[StampedImage]:
         """Images of a topic, in order; all have one size.
@@ -149,6 +171,15 @@ class Bag:
                 raise SourceError(f"{where} is {shown}, those before are {size}")
             size = shown
             yield StampedImage(index, stamp, received_ns, message.header.frame_id, bgr)
+
+    def _stored(self, topic: str) -> Iterator[tuple[int, Any, bytes]]:
+        """Time of reception, message, and that serialised."""
+        connections = self._connections(topic)
+        if not connections:  # AnyReader takes no connections for all
+            return
+        with self._reading(topic):
+            for connection, received_ns, data in self._reader.messages(connections):
+                yield received_ns, self._reader.deserialize(data, connection.msgtype), data
 
     def _connections(self, topic: str) -> list[Connection]:
         return [item for item in self._reader.connections if item.topic == topic]

@@ -19,6 +19,8 @@ from autrack_ros.drawing.style import LIGHT, Sizes
 from autrack_ros.evaluation import metrics, page
 from autrack_ros.evaluation.bags.figures import Drawing
 from autrack_ros.evaluation.bags.reading import StampedImage
+from autrack_ros.evaluation.bags.realtime import COST, LOCK_STEP_DIFFERENCE
+from autrack_ros.evaluation.bags.results import REAL_TIME
 from autrack_ros.evaluation.bags.tracks import IDLE, Run, overlaps_of
 from autrack_ros.tracking.boxes import Box
 
@@ -107,9 +109,10 @@ def write_report(
         f"<h1>{escape(bag['name'])}</h1>",
         f'<p class="soft">{escape(_subtitle(facts, size))}</p>',
         _alert(facts),
-        page.numbers(_large_numbers(runs[0])),
+        page.numbers(_large_numbers(runs[0], facts.get("comparison", {}))),
         "<h2>Runs</h2>",
         page.table("Numbers of every run", *_run_table(runs)),
+        _comparison(runs, facts.get("comparison", {})),
         *_figures(drawings),
         *_viewer(frames, positions, troubles, truth is not None),
         "<h2>Files</h2>",
@@ -141,7 +144,7 @@ def _alert(facts: dict[str, Any]) -> str:
     return f'<p class="alert" role="alert">{escape(words)}</p>'
 
 
-def _large_numbers(run: Run) -> list[tuple[str, str]]:
+def _large_numbers(run: Run, comparison: dict[str, Any]) -> list[tuple[str, str]]:
     scores, states = run.numbers.get("scores"), run.numbers["states"]
     entries = []
     if scores:
@@ -150,6 +153,8 @@ def _large_numbers(run: Run) -> list[tuple[str, str]]:
             ("precision, 20 px", f"{scores['precision']:.3f}"),
             ("average overlap", f"{scores['ao']:.3f}"),
         ]
+    if COST in comparison:
+        entries.append(("real time, AUC points", f"{comparison[COST]:+.1f}"))
     if run.numbers["mean_score"] is not None:
         entries.append(("mean score", f"{run.numbers['mean_score']:.3f}"))
     started = run.numbers["images"] - states.get(IDLE, 0)
@@ -174,6 +179,14 @@ def _run_table(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     if scored:
         head += [*names.values(), "lost, but there", "box, but absent"]
     head += ["uncertain", "lost"]
+    live = {
+        "dropped": "dropped",
+        "late": "late",
+        "latency_p50_ms": "latency p50, ms",
+        "latency_p95_ms": "latency p95, ms",
+    }
+    is_live = any("dropped" in run.numbers for run in runs)
+    head += live.values() if is_live else []
     rows = []
     for run in runs:
         row = [run.name, str(run.numbers["images"])]
@@ -182,8 +195,38 @@ def _run_table(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
             row += [f"{scores[name]:.4f}" if name in scores else "-" for name in names]
             row += [str(run.numbers[name]) for name in ("lost_but_present", "boxed_but_absent")]
         row += [str(run.numbers["states"].get(state, 0)) for state in ("uncertain", "lost")]
+        if is_live:
+            values = [run.numbers.get(name) for name in live]
+            row += ["-" if value is None else f"{value:.4g}" for value in values]
         rows.append(row)
     return head, rows
+
+
+def _comparison(runs: Sequence[Run], comparison: dict[str, Any]) -> str:
+    """What the live runs say beside the offline one, in words."""
+    sentences = []
+    if LOCK_STEP_DIFFERENCE in comparison:
+        found = comparison[LOCK_STEP_DIFFERENCE]
+        sentences.append(
+            "In lock-step, where the node gets the next image when it has answered the last one, "
+            f"its boxes differ from the offline ones by at most {found['largest_px']:.2g} px"
+            + (
+                f", and in {found['box_in_one_only']} images only one of the two has a box."
+                if found["box_in_one_only"]
+                else "."
+            )
+        )
+    real_time = next((run.numbers for run in runs if run.name == REAL_TIME), None)
+    if real_time is not None:
+        sentences.append(
+            f"In real time, at {real_time['rate']:g} times the speed of the bag, "
+            f"{real_time['dropped']} of {real_time['sent']} images were dropped, and the answers "
+            f"to {real_time['late']} came after the next image; for these the last known box "
+            "counts, as a robot would act on it."
+        )
+    if COST in comparison:
+        sentences.append(f"That changes the success AUC by {comparison[COST]:+.1f} points.")
+    return f"<p>{escape(' '.join(sentences))}</p>" if sentences else ""
 
 
 def _figures(drawings: Sequence[Drawing]) -> list[str]:
@@ -269,13 +312,13 @@ def _picture(bgr: np.ndarray, run: Run, index: int, truth: np.ndarray | None) ->
 
 def _files(runs: Sequence[Run]) -> str:
     entries = ["metrics.json", "timing.json"]
-    for run in runs:
-        folder = run.name
+    for folder in (run.name for run in runs if run.tracks):
         entries += [f"{folder}/tracks.csv", f"{folder}/boxes.txt", f"{folder}/bag/metadata.yaml"]
     links = "".join(f'<li><a href="{name}">{name}</a></li>' for name in entries)
     return (
-        f"<ul>{links}</ul><p>Times are in timing.json alone: they differ from run to run, all "
-        "else does not. The bags play beside the original: "
+        f"<ul>{links}</ul><p>Times are in timing.json alone, but for those of live runs: they "
+        "differ from run to run, and so does what real time drops; all else does not. "
+        "The bags play beside the original: "
         f"<code>ros2 bag play {escape(runs[0].name)}/bag</code>.</p>"
     )
 
@@ -284,7 +327,7 @@ def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Name and value of everything in nested settings."""
     rows = []
     for name, value in facts.items():
-        if name == "runs":
+        if name in ("runs", "comparison"):
             continue
         if isinstance(value, dict):
             rows += _flat(value, f"{prefix}{name}.")

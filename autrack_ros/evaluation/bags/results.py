@@ -14,8 +14,8 @@ from autrack_ros.evaluation.bags.tracks import Track, boxes_of, write_tracks
 from autrack_ros.evaluation.boxfiles import write_boxes
 from autrack_ros.evaluation.frames import SourceError
 
-OFFLINE = "offline"
-RUNS = (OFFLINE,)  # each has a folder of its own
+OFFLINE, LOCK_STEP, REAL_TIME = "offline", "lock-step", "real-time"
+RUNS = (OFFLINE, LOCK_STEP, REAL_TIME)  # each has a folder of its own
 METRICS, TIMING, REPORT, PLOTS = "metrics.json", "timing.json", "report.html", "plots"
 _OURS = (METRICS, TIMING, REPORT, PLOTS, *RUNS)
 

@@ -55,7 +55,13 @@ def boxes_of(tracks: Sequence[Track]) -> np.ndarray:
 
 
 def overlaps_of(tracks: Sequence[Track], truth: np.ndarray) -> np.ndarray:
-    """Overlap an image, N; 0 without a box; NaN without truth and before the start."""
+    """Overlap an image, N; 0 without a box; NaN without truth and before the start.
+
+    Args:
+        tracks: an image each.
+        truth: M x 4; more than N where the run ended early.
+    """
+    truth = truth[: len(tracks)]
     started = np.array([track.state != IDLE for track in tracks])
     return np.where(started, metrics.ious(boxes_of(tracks), truth), np.nan)
 
@@ -81,9 +87,10 @@ def score(tracks: Sequence[Track], truth: np.ndarray | None) -> dict[str, Any]:
 
     Args:
         tracks: an image each.
-        truth: N x 4 (see ``boxes``); None where it is not known.
+        truth: N x 4 or more (see ``boxes``); None where it is not known.
     """
     start = next((i for i, track in enumerate(tracks) if track.state != IDLE), len(tracks))
+    truth = None if truth is None else truth[: len(tracks)]
     started = tracks[start:]
     numbers: dict[str, Any] = {
         "images": len(tracks),
