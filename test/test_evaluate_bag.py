@@ -25,6 +25,7 @@ from autrack_ros.cli.options import TrackerOptions
 from autrack_ros.evaluation.bags.making import make_bag, open_clip
 from autrack_ros.evaluation.bags.pictures import header, image_message, jpeg_message
 from autrack_ros.evaluation.bags.reading import Bag, read_topic, stamp_ns
+from autrack_ros.evaluation.bags.types import constants
 from autrack_ros.evaluation.bags.writing import BagWriter
 from autrack_ros.evaluation.boxfiles import read_boxes, write_boxes
 from autrack_ros.messages.images import image_to_bgr
@@ -331,9 +332,76 @@ def test_live_needs_ros(evaluate, clip_bag, tmp_path, monkeypatch):
     assert not (tmp_path / "r").exists()
 
 
+def test_live_and_answers_are_one_or_the_other(evaluate, clip_bag, tmp_path):
+    done = evaluate(clip_bag, tmp_path / "r", "--live", "--answers", clip_bag)
+    assert_fails(done, "--live", "--answers", status=2)
+
+
 def test_rate_goes_with_live(evaluate, clip_bag, tmp_path):
     done = evaluate(clip_bag, tmp_path / "r", "--init", "20,30,24,24", "--rate", "2")
-    assert_fails(done, "--rate", "goes with --live", status=2)
+    assert_fails(done, "--rate", "goes with --live or --answers", status=2)
+
+
+def recorded_bag(
+    path: Path, result: Path, delay_ns: int, dropped: tuple[int, ...] = (), state: str = ""
+) -> Path:
+    """What a node published: the offline tracks, so much later, but for the dropped images."""
+    with BagWriter(path) as writer:
+        writer.add_topic("/robot/tracker/track", "autrack_ros/msg/Track")
+        tracks = list(read_topic(result / "offline" / "bag", "/tracker/track"))
+        for index, (received_ns, message) in enumerate(tracks):
+            if state:
+                message.state = constants("autrack_ros/msg/Track")[state]
+            if index not in dropped:
+                writer.write_message("/robot/tracker/track", received_ns + delay_ns, message)
+    return path
+
+
+def test_recorded_answers_are_scored_as_a_run_in_real_time(evaluate, clip_bag, result, tmp_path):
+    answers = recorded_bag(tmp_path / "answers", result, delay_ns=40_000_000, dropped=(4, 7))
+    done = evaluate(
+        clip_bag, tmp_path / "r", "--truth-topic", "/truth", "--answers", answers, "--rate", "2"
+    )
+    assert done.exit_code == 0, done.output
+    told = metrics(tmp_path / "r")
+    run = told["runs"]["real-time"]
+    assert (run["sent"], run["dropped"], run["late"]) == (FRAMES, 2, 0)
+    assert run["latency_p50_ms"] == pytest.approx(20)  # of the clock on the wall
+    boxes, offline = (
+        read_boxes(tmp_path / "r" / name / "boxes.txt") for name in ("real-time", "offline")
+    )
+    wanted = offline.copy()
+    wanted[[4, 7]] = offline[[3, 6]]
+    np.testing.assert_allclose(boxes, wanted, atol=1e-3)
+    assert told["comparison"].keys() == {"real_time_auc_points"}
+    assert f"dropped {2}" in done.stdout
+    assert "real-time/bag" not in (tmp_path / "r" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("delay_ns", "state", "told"),
+    [
+        (10**18, "", "not in the time of the bag; record with `ros2 bag record --use-sim-time`"),
+        (10**7, "IDLE", "none of its 12 tracks is of a target in an image"),
+    ],
+)
+def test_answers_that_cannot_be_scored_are_told_and_the_offline_run_is_kept(
+    evaluate, clip_bag, result, tmp_path, delay_ns, state, told
+):
+    answers = recorded_bag(tmp_path / "answers", result, delay_ns, state=state)
+    done = evaluate(clip_bag, tmp_path / "r", "--truth-topic", "/truth", "--answers", answers)
+    assert_fails(done, told)
+    assert metrics(tmp_path / "r")["runs"]["offline"] == metrics(result)["runs"]["offline"]
+    assert not metrics(tmp_path / "r")["complete"]
+    assert "Not complete" in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_answers_of_a_bag_without_tracks_are_told_before_anything_is_written(
+    evaluate, clip_bag, tmp_path
+):
+    done = evaluate(clip_bag, tmp_path / "r", "--init", "20,30,24,24", "--answers", clip_bag)
+    assert_fails(done, "has no topic of type autrack_ros/msg/Track")
+    assert not (tmp_path / "r").exists()
 
 
 def test_truth_of_another_length_is_refused(evaluate, clip_bag, tmp_path):

@@ -112,7 +112,7 @@ def test_executable_is_a_file_that_ros2_run_finds(name, installed_prefix):
     assert path.read_text().startswith("#!/usr/bin/env python3\n")
 
 
-@pytest.mark.parametrize("name", ["tracker", "demo"])
+@pytest.mark.parametrize("name", ["tracker", "demo", "evaluate_bag"])
 def test_launch_file_describes_documented_arguments(name):
     pytest.importorskip("launch_ros")
     from launch import LaunchContext

@@ -89,12 +89,21 @@ def evaluate_bag(
             "real time, where images are dropped.",
         ),
     ] = False,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BAG",
+            help="In place of --live: a bag with the ~/track of a node that this bag was played "
+            "to, recorded in its time (launch/evaluate_bag.launch.py). Needs no ROS.",
+        ),
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
             min=0.01,
             max=100,
-            help="With --live: speed of the real time; 2 is twice as fast. By default 1.",
+            help="Speed of the real time, with --live or --answers; 2 is twice as fast. "
+            "By default 1.",
             show_default=False,
         ),
     ] = None,
@@ -115,13 +124,16 @@ def evaluate_bag(
     autrack evaluate-bag dog_bag --image-topic /image --truth-topic /truth --live --rate 2
     """
     require(rosbags="bag", matplotlib="plots")
-    if rate is not None and not live:
-        raise typer.BadParameter("goes with --live", param_hint="'--rate'")
+    if live and answers is not None:
+        raise typer.BadParameter("give one of both", param_hint="'--live', '--answers'")
+    if rate is not None and not live and answers is None:
+        raise typer.BadParameter("goes with --live or --answers", param_hint="'--rate'")
     if live:
         require_ros("--live")
     from autrack_ros.evaluation.bags import fingerprints, results
     from autrack_ros.evaluation.bags.evaluation import run_offline, write_results
     from autrack_ros.evaluation.bags.reading import IMAGE_TYPES, Bag
+    from autrack_ros.evaluation.bags.recorded import open_answers, recorded_answers
     from autrack_ros.evaluation.bags.recording import Recording
     from autrack_ros.tracking import ConfigurationError
     from autrack_ros.tracking.presence import PresenceSettings
@@ -137,6 +149,7 @@ def evaluate_bag(
         kind = opened.require(image_topic, IMAGE_TYPES)
         known = _truth(opened, image_topic, truth_topic, truth, target)
         start = _start(opened, init, known, target)
+        recorded = None if answers is None else open_answers(answers)
         settings = {
             **options.describe(),
             "presence": asdict(PresenceSettings()),
@@ -161,14 +174,20 @@ def evaluate_bag(
             offline = run_offline(
                 tracker, opened, image_topic, start, recording, lambda _: progress.advance(task)
             )
-        answers = [offline]
+        runs = [offline]
+        if answers is not None and recorded is not None and offline.failure is None:
+            runs.append(
+                recorded_answers(
+                    answers, recorded, opened, image_topic, offline.tracks, rate or 1.0
+                )
+            )
         if live and offline.failure is None:
             from autrack_ros.replay.environment import prepare_environment
 
             prepare_environment(alone=True)  # before anything of ROS is loaded
             from autrack_ros.replay.live import run_live
 
-            answers += run_live(
+            runs += run_live(
                 opened,
                 image_topic,
                 offline,
@@ -180,10 +199,10 @@ def evaluate_bag(
                 lambda: progress.advance(task),
             )
         progress.update(task, description="writing")
-        runs, failure = write_results(folder, opened, image_topic, known, answers, facts)
-    for run in runs:
-        _print_numbers(run, "" if len(runs) == 1 else f"{run.name} ")
-    err_console.print(f"wrote {folder / results.REPORT if runs[0].tracks else folder}")
+        scored, failure = write_results(folder, opened, image_topic, known, runs, facts)
+    for run in scored:
+        _print_numbers(run, "" if len(scored) == 1 else f"{run.name} ")
+    err_console.print(f"wrote {folder / results.REPORT if scored[0].tracks else folder}")
     if isinstance(failure, KeyboardInterrupt):
         raise typer.Exit(INTERRUPTED_STATUS)
     if failure is not None:

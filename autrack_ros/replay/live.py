@@ -23,15 +23,20 @@ from std_msgs.msg import Header
 from autrack_ros.evaluation.bags import results
 from autrack_ros.evaluation.bags.evaluation import Answers
 from autrack_ros.evaluation.bags.making import TARGET
-from autrack_ros.evaluation.bags.reading import Bag, StoredMessage, seconds, stamp_ns
-from autrack_ros.evaluation.bags.realtime import Arrival, known_tracks, punctuality
+from autrack_ros.evaluation.bags.reading import Bag, StoredMessage, stamp_ns
+from autrack_ros.evaluation.bags.realtime import (
+    Arrival,
+    known_tracks,
+    punctuality,
+    read_track,
+    require_ascending,
+)
 from autrack_ros.evaluation.bags.tracks import IDLE, Track
 from autrack_ros.evaluation.bags.writing import BagWriter
 from autrack_ros.evaluation.frames import SourceError
 from autrack_ros.msg import AdaptationReport as AdaptationMessage
 from autrack_ros.msg import InitBox, Status, TrackArray
 from autrack_ros.msg import Track as TrackMessage
-from autrack_ros.node.messages import STATE_NAMES
 from autrack_ros.node.parameters import ADAPTATION_PREFIX, PRESENCE_PREFIX
 from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.replay.processes import Process, ProcessError
@@ -82,17 +87,9 @@ class Clip:
         """What was tracked offline, to be tracked once more.
 
         Raises:
-            SourceError: the stamps do not ascend: the node would leave images out, and answers
-                could not be told apart.
+            SourceError: of ``require_ascending``.
         """
-        for index in range(1, len(offline)):
-            before, stamp = offline[index - 1].stamp_ns, offline[index].stamp_ns
-            if stamp <= before:
-                raise SourceError(
-                    f"{bag.path}, {topic}, image {index + 1} (stamp {seconds(stamp)}) is not newer "
-                    f"than the one before ({seconds(before)}); a live evaluation needs stamps that "
-                    "ascend"
-                )
+        require_ascending(f"{bag.path}, {topic}", offline)
         start, box = next((i, t.box) for i, t in enumerate(offline) if t.box is not None)
         return cls(bag, topic, len(offline), start, box)
 
@@ -456,7 +453,7 @@ class _Link:
         if index is None:
             self._trial_ns, self._connected_s = stamp, now_s
         else:
-            self.arrivals.append(Arrival(index, now_s, _track(message)))
+            self.arrivals.append(Arrival(index, now_s, read_track(message)))
 
 
 def _image_topic(clip: Clip) -> str:
@@ -480,15 +477,6 @@ def _known(
     if len(stamps) <= clip.start:
         return [Track(stamp, IDLE) for stamp in stamps]
     return known_tracks(stamps, sent_s, arrivals, _start(clip, stamps[clip.start]))
-
-
-def _track(message: TrackMessage) -> Track:
-    """A Track as it is scored."""
-    width, height = message.size_x, message.size_y
-    box = None
-    if width > 0:
-        box = Box(message.center_x - width / 2, message.center_y - height / 2, width, height)
-    return Track(stamp_ns(message), STATE_NAMES[message.state], box, message.score)
 
 
 def _report(message: AdaptationMessage) -> AdaptationReport:

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from autrack_ros.evaluation.bags import results
+from autrack_ros.evaluation.bags.reading import seconds, stamp_ns
 from autrack_ros.evaluation.bags.tracks import IDLE, Run, Track, boxes_of
+from autrack_ros.evaluation.bags.types import constants
+from autrack_ros.evaluation.frames import SourceError
+from autrack_ros.tracking.boxes import Box
 
 LOCK_STEP_DIFFERENCE = "lock_step_against_offline"
 COST = "real_time_auc_points"
@@ -29,6 +33,35 @@ class Arrival:
     index: int
     time_s: float
     track: Track
+
+
+def read_track(message: Any) -> Track:
+    """An autrack_ros/Track, of rclpy or of rosbags, as it is scored."""
+    states = {value: name.lower() for name, value in constants("autrack_ros/msg/Track").items()}
+    width, height = message.size_x, message.size_y
+    box = None
+    if width > 0:
+        box = Box(message.center_x - width / 2, message.center_y - height / 2, width, height)
+    return Track(stamp_ns(message), states[message.state], box, float(message.score))
+
+
+def require_ascending(source: str, tracks: Sequence[Track]) -> None:
+    """Check that answers can be told apart by their stamps.
+
+    Args:
+        source: of the images, for the error.
+        tracks: an image each.
+
+    Raises:
+        SourceError: an image is not newer than the one before; a node leaves such images out.
+    """
+    for index in range(1, len(tracks)):
+        before, stamp = tracks[index - 1].stamp_ns, tracks[index].stamp_ns
+        if stamp <= before:
+            raise SourceError(
+                f"{source}, image {index + 1} (stamp {seconds(stamp)}) is not newer than the one "
+                f"before ({seconds(before)}); a live evaluation needs stamps that ascend"
+            )
 
 
 def known_tracks(
