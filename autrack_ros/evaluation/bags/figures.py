@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from autrack_ros.drawing.figures import BLUE, GREEN, PURPLE, VERMILION, dress, new_figure
+from autrack_ros.drawing.figures import BLUE, GREEN, VERMILION, dress, new_figure
 from autrack_ros.evaluation import metrics
 from autrack_ros.evaluation.bags.tracks import Run, boxes_of, overlaps_of
 
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_RUN_COLORS = (BLUE, VERMILION, GREEN, PURPLE)
+# Dashed, so that an equal one below it is seen.
+_RUN_LINES: tuple[dict[str, Any], ...] = (
+    {"color": BLUE},
+    {"color": VERMILION, "linestyle": "--"},
+    {"color": GREEN},
+)
 # As drawing.style has them; idle is no state of a target.
 _STATE_COLORS = {
     "idle": "0.85",
@@ -68,10 +73,10 @@ def draw_figures(runs: Sequence[Run], truth: np.ndarray | None, folder: Path) ->
 def _success(runs: Sequence[Run], truth: np.ndarray, folder: Path) -> Drawing:
     figure = new_figure(520, 340)
     axes = figure.subplots()
-    for run, color in zip(runs, _RUN_COLORS, strict=False):
+    for run, line in zip(runs, _RUN_LINES, strict=False):
         curve = metrics.success_curve(overlaps_of(run.tracks, truth))
         auc = run.numbers["scores"]["auc"]
-        axes.plot(metrics.SUCCESS_THRESHOLDS, curve, color=color, label=f"{run.name} {auc:.3f}")
+        axes.plot(metrics.SUCCESS_THRESHOLDS, curve, **line, label=f"{run.name} {auc:.3f}")
     _label(axes, "overlap threshold", "part of the images")
     axes.set_xlim(0, 1)
     return Drawing(
@@ -84,12 +89,12 @@ def _success(runs: Sequence[Run], truth: np.ndarray, folder: Path) -> Drawing:
 def _precision(runs: Sequence[Run], truth: np.ndarray, folder: Path) -> Drawing:
     figure = new_figure(520, 340)
     axes = figure.subplots()
-    for run, color in zip(runs, _RUN_COLORS, strict=False):
+    for run, line in zip(runs, _RUN_LINES, strict=False):
         errors = metrics.center_errors(boxes_of(run.tracks), truth[: len(run.tracks)])
         errors = errors[~np.isnan(overlaps_of(run.tracks, truth))]
         curve = (errors[:, None] <= _PRECISION_THRESHOLDS).mean(axis=0)
         at_20 = run.numbers["scores"]["precision"]
-        axes.plot(_PRECISION_THRESHOLDS, curve, color=color, label=f"{run.name} {at_20:.3f}")
+        axes.plot(_PRECISION_THRESHOLDS, curve, **line, label=f"{run.name} {at_20:.3f}")
     axes.axvline(metrics.PRECISION_PX, color="0.6", linestyle=":")
     _label(axes, "centre error threshold, pixels", "part of the images")
     axes.set_xlim(0, _PRECISION_THRESHOLDS[-1])
@@ -112,7 +117,7 @@ def _course(runs: Sequence[Run], truth: np.ndarray | None, folder: Path) -> Draw
     )
     count = len(runs[0].tracks)
     for axes, name in zip(rows, curves, strict=False):
-        for run, color in zip(runs, _RUN_COLORS, strict=False):
+        for run, line in zip(runs, _RUN_LINES, strict=False):
             scores = np.array([track.score for track in run.tracks])
             idle = np.array([track.state == "idle" for track in run.tracks])
             values = (
@@ -121,7 +126,7 @@ def _course(runs: Sequence[Run], truth: np.ndarray | None, folder: Path) -> Draw
                 else np.where(idle, np.nan, scores)
             )
             numbers = np.arange(1, len(values) + 1)
-            axes.plot(numbers, values, color=color, linewidth=1.2, label=run.name)
+            axes.plot(numbers, values, **line, linewidth=1.2, label=run.name)
         _label(axes, "", name)
     if len(runs) == 1:
         for axes in rows[:-1]:

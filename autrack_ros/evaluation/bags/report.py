@@ -112,11 +112,11 @@ def write_report(
         page.numbers(_large_numbers(runs[0], facts.get("comparison", {}))),
         "<h2>Runs</h2>",
         page.table("Numbers of every run", *_run_table(runs)),
-        _comparison(runs, facts.get("comparison", {})),
+        *_live(runs, facts.get("comparison", {})),
         *_figures(drawings),
         *_viewer(frames, positions, troubles, truth is not None),
         "<h2>Files</h2>",
-        _files(runs),
+        _files(path.parent, runs),
         "<details><summary>Settings, hashes and versions</summary>",
         page.facts(_flat(facts)),
         "</details>",
@@ -179,14 +179,6 @@ def _run_table(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
     if scored:
         head += [*names.values(), "lost, but there", "box, but absent"]
     head += ["uncertain", "lost"]
-    live = {
-        "dropped": "dropped",
-        "late": "late",
-        "latency_p50_ms": "latency p50, ms",
-        "latency_p95_ms": "latency p95, ms",
-    }
-    is_live = any("dropped" in run.numbers for run in runs)
-    head += live.values() if is_live else []
     rows = []
     for run in runs:
         row = [run.name, str(run.numbers["images"])]
@@ -195,38 +187,52 @@ def _run_table(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
             row += [f"{scores[name]:.4f}" if name in scores else "-" for name in names]
             row += [str(run.numbers[name]) for name in ("lost_but_present", "boxed_but_absent")]
         row += [str(run.numbers["states"].get(state, 0)) for state in ("uncertain", "lost")]
-        if is_live:
-            values = [run.numbers.get(name) for name in live]
-            row += ["-" if value is None else f"{value:.4g}" for value in values]
         rows.append(row)
     return head, rows
 
 
-def _comparison(runs: Sequence[Run], comparison: dict[str, Any]) -> str:
-    """What the live runs say beside the offline one, in words."""
-    sentences = []
-    if LOCK_STEP_DIFFERENCE in comparison:
-        found = comparison[LOCK_STEP_DIFFERENCE]
-        sentences.append(
-            "In lock-step, where the node gets the next image when it has answered the last one, "
-            f"its boxes differ from the offline ones by at most {found['largest_px']:.2g} px"
-            + (
-                f", and in {found['box_in_one_only']} images only one of the two has a box."
-                if found["box_in_one_only"]
-                else "."
-            )
+def _live(runs: Sequence[Run], comparison: dict[str, Any]) -> list[str]:
+    """What the live runs dropped, and what that costs."""
+    live = [run for run in runs if "dropped" in run.numbers]
+    if not live:
+        return []
+    names = {
+        "sent": "images sent",
+        "dropped": "dropped",
+        "late": "late",
+        "latency_p50_ms": "latency p50, ms",
+        "latency_p95_ms": "latency p95, ms",
+    }
+    rows = []
+    for run in live:
+        values = [run.numbers[name] for name in names]
+        rows.append([run.name, *("-" if value is None else f"{value:.4g}" for value in values)])
+    return [
+        "<h2>Live</h2>",
+        page.table("Images and answers of every live run", ["run", *names.values()], rows),
+        *(f"<p>{escape(text)}</p>" for text in _live_words(live, comparison)),
+    ]
+
+
+def _live_words(live: Sequence[Run], comparison: dict[str, Any]) -> list[str]:
+    words = []
+    found = comparison.get(LOCK_STEP_DIFFERENCE)
+    if found is not None:
+        words.append(
+            "In lock-step the node gets the next image when it has answered the last one. Its "
+            f"boxes differ from the offline ones by at most {found['largest_px']:.2g} px; "
+            f"{found['box_in_one_only']} images have a box in one of the two only."
         )
-    real_time = next((run.numbers for run in runs if run.name == REAL_TIME), None)
+    real_time = next((run.numbers for run in live if run.name == REAL_TIME), None)
     if real_time is not None:
-        sentences.append(
-            f"In real time, at {real_time['rate']:g} times the speed of the bag, "
-            f"{real_time['dropped']} of {real_time['sent']} images were dropped, and the answers "
-            f"to {real_time['late']} came after the next image; for these the last known box "
-            "counts, as a robot would act on it."
+        cost = comparison.get(COST)
+        words.append(
+            f"In real time, at rate {real_time['rate']:g}, {real_time['dropped']} images were "
+            f"dropped, and the answers to {real_time['late']} came after the next image. For these "
+            "the last known box counts, as a robot acts on it."
+            + ("" if cost is None else f" That changes the success AUC by {cost:+.1f} points.")
         )
-    if COST in comparison:
-        sentences.append(f"That changes the success AUC by {comparison[COST]:+.1f} points.")
-    return f"<p>{escape(' '.join(sentences))}</p>" if sentences else ""
+    return words
 
 
 def _figures(drawings: Sequence[Drawing]) -> list[str]:
@@ -310,11 +316,15 @@ def _picture(bgr: np.ndarray, run: Run, index: int, truth: np.ndarray | None) ->
     return data.tobytes()
 
 
-def _files(runs: Sequence[Run]) -> str:
+def _files(folder: Path, runs: Sequence[Run]) -> str:
     entries = ["metrics.json", "timing.json"]
-    for folder in (run.name for run in runs if run.tracks):
-        entries += [f"{folder}/tracks.csv", f"{folder}/boxes.txt", f"{folder}/bag/metadata.yaml"]
-    links = "".join(f'<li><a href="{name}">{name}</a></li>' for name in entries)
+    for run in runs:
+        entries += [
+            f"{run.name}/{name}" for name in ("tracks.csv", "boxes.txt", "bag/metadata.yaml")
+        ]
+    links = "".join(
+        f'<li><a href="{name}">{name}</a></li>' for name in entries if (folder / name).exists()
+    )
     return (
         f"<ul>{links}</ul><p>Times are in timing.json alone, but for those of live runs: they "
         "differ from run to run, and so does what real time drops; all else does not. "
