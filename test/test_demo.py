@@ -69,10 +69,12 @@ def bag(tmp_path):
             received = (index + 1) * STEP_NS
             picture = image_message(head(index), np.full((*SIZE, 3), 40 * index, np.uint8))
             writer.write_message(IMAGE, received, picture)
+            if index == 2:
+                continue
             track = new_message(
                 "autrack_ros/msg/Track",
                 header=head(index),
-                state=states["ADAPTING" if index == 2 else "TRACKING"],
+                state=states["TRACKING"],
                 id="head",
                 center_x=x + 2 + w / 2,
                 center_y=y + h / 2,
@@ -85,9 +87,8 @@ def bag(tmp_path):
                 dropped_images=int(index > 2),
             )
             writer.write_message(f"{NODE}/track", received + 1, track)
-            if index != 2:
-                heatmap = image_message(head(index), np.full((32, 32, 3), 200, np.uint8))
-                writer.write_message(f"{NODE}/response_heatmap", received + 2, heatmap)
+            heatmap = image_message(head(index), np.full((32, 32, 3), 200, np.uint8))
+            writer.write_message(f"{NODE}/response_heatmap", received + 2, heatmap)
     return path
 
 
