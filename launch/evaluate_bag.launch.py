@@ -95,20 +95,18 @@ def describe(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     stop_recorder = EmitEvent(
         event=ShutdownProcess(process_matcher=lambda action: action is recorder)
     )
+
+    def follow_up(event, context):
+        """Go on with what comes after a process; after the last, or without a node, end."""
+        if event.action is player:
+            return [TimerAction(period=SETTLED_S, actions=[stop_recorder])]
+        if event.action is recorder and started:
+            return [evaluation]
+        return [Shutdown(reason="the bag was evaluated, or a process ended early")]
+
     return [
         RegisterEventHandler(OnProcessIO(on_stdout=play_when_ready, on_stderr=play_when_ready)),
-        RegisterEventHandler(
-            OnProcessExit(
-                target_action=player,
-                on_exit=[TimerAction(period=SETTLED_S, actions=[stop_recorder])],
-            )
-        ),
-        RegisterEventHandler(OnProcessExit(target_action=recorder, on_exit=[evaluation])),
-        RegisterEventHandler(
-            OnProcessExit(
-                target_action=evaluation, on_exit=[Shutdown(reason="the bag was evaluated")]
-            )
-        ),
+        RegisterEventHandler(OnProcessExit(on_exit=follow_up)),
         recorder,
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(tracker),
