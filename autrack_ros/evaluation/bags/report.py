@@ -220,7 +220,7 @@ def _live_words(live: Sequence[Run], comparison: dict[str, Any]) -> list[str]:
     if found is not None:
         words.append(
             "In lock-step the node gets the next image when it has answered the last one. Its "
-            f"boxes differ from the offline ones by at most {found['largest_px']:.2g} px; "
+            f"boxes differ from the offline ones by at most {found['largest_px']:.3f} px; "
             f"{found['box_in_one_only']} images have a box in one of the two only."
         )
     real_time = next((run.numbers for run in live if run.name == REAL_TIME), None)
