@@ -26,11 +26,12 @@ from autrack_ros.evaluation.datasets import read_dataset
 from autrack_ros.evaluation.frames import SourceError
 from autrack_ros.evaluation.results import open_results
 from autrack_ros.evaluation.statistics import paired_difference
-from autrack_ros.tracking import ConfigurationError
+from autrack_ros.tracking import Box, ConfigurationError
 
 FRAMES = 30
 NAMES = ("s1", "s2", "s3", "s4")
 ABSENT = 7  # a frame without target
+GREEN = (40, 220, 40)  # the target
 runner = CliRunner()
 
 
@@ -46,7 +47,10 @@ def dataset(tmp_path):
         folder = tmp_path / "data" / name
         folder.mkdir(parents=True)
         for index in range(FRAMES):
-            cv2.imwrite(str(folder / f"{index + 1:08d}.jpg"), np.full((80, 100, 3), 90, np.uint8))
+            image = np.full((80, 100, 3), 90, np.uint8)
+            x, y, w, h = truth_of(name)[index].astype(int)
+            image[y : y + h, x : x + w] = GREEN
+            cv2.imwrite(str(folder / f"{index + 1:08d}.jpg"), image)
         write_lines(folder / "groundtruth.txt", from_one(truth_of(name)))
         write_lines(folder / "absence.label", np.arange(FRAMES) == ABSENT)
         # The second half of s2 and s3 is occluded in part.
@@ -223,7 +227,8 @@ def test_pictures_show_both_boxes_and_the_truth(runs, dataset):
     comparison = compare(load_runs(runs))
     parting = find_partings(comparison, comparison.runs[1])[0]
     sequence = read_dataset(dataset, "got10k")["s1"]()
-    cut = dict(zip(parting.frames, pictures(parting, sequence.truth, sequence.frames), strict=True))
+    truth = np.nan_to_num(sequence.truth)  # without area where the target is absent
+    cut = dict(zip(parting.frames, pictures(parting, truth, sequence.frames), strict=True))
 
     def extent(frame: int, color) -> np.ndarray | None:
         """Left, top, width and height of what has a colour."""
@@ -236,6 +241,8 @@ def test_pictures_show_both_boxes_and_the_truth(runs, dataset):
 
     first, other, light = (color for color, _ in STYLES)
     last = parting.frames[-1]
+    drawn, target = (Box(*extent(last, color)) for color in (first, GREEN))
+    np.testing.assert_allclose(drawn.center, target.center, atol=2)
     scale = extent(last, first)[2] / 12
     assert scale > 640 / 100  # enlarged: there is little in the image
     for color, column in ((other, 40), (light, 0)):

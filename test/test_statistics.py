@@ -10,7 +10,7 @@ def test_interval_is_that_of_the_mean():
     values = np.random.default_rng(1).normal(3, 2, 400)
     low, high = interval(values)
     half = 1.96 * values.std() / 20
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.03)
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.015)
 
 
 def test_interval_of_a_skewed_sample_lies_within_it():
