@@ -36,8 +36,8 @@ runner = CliRunner()
 
 
 def truth_of(name: str) -> np.ndarray:
-    start = 10 + 5 * NAMES.index(name)
-    return np.array([[start + index, 20.0, 12, 14] for index in range(FRAMES)])
+    start = 60 + 5 * NAMES.index(name)
+    return np.array([[start + index, 90.0, 12, 14] for index in range(FRAMES)])
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def dataset(tmp_path):
         folder = tmp_path / "data" / name
         folder.mkdir(parents=True)
         for index in range(FRAMES):
-            image = np.full((80, 100, 3), 90, np.uint8)
+            image = np.full((160, 200, 3), 90, np.uint8)
             x, y, w, h = truth_of(name)[index].astype(int)
             image[y : y + h, x : x + w] = GREEN
             cv2.imwrite(str(folder / f"{index + 1:08d}.jpg"), image)
@@ -244,7 +244,7 @@ def test_pictures_show_both_boxes_and_the_truth(runs, dataset):
     drawn, target = (Box(*extent(last, color)) for color in (first, GREEN))
     np.testing.assert_allclose(drawn.center, target.center, atol=2)
     scale = extent(last, first)[2] / 12
-    assert scale > 640 / 100  # enlarged: there is little in the image
+    assert scale > 1.5 * 640 / 200  # a part of the image is enlarged
     for color, column in ((other, 40), (light, 0)):
         moved = (extent(last, color) - extent(last, first)) / scale
         np.testing.assert_allclose(moved, [column, 0, 0, 0], atol=1.5)
