@@ -29,10 +29,11 @@ def dress(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def save_svg(figure: Figure, path: Path) -> None:
-    """Write a figure as SVG with text as text; the same figure gives the same bytes."""
+def save_svg(figure: Figure, path: Path) -> Path:
+    """Write a figure as SVG with text as text; the same figure gives the same bytes. The path."""
     import matplotlib
 
     # No date and no random names.
     with matplotlib.rc_context({"svg.hashsalt": "autrack", "svg.fonttype": "none"}):
         figure.savefig(path, metadata={"Date": None})
+    return path

@@ -14,5 +14,12 @@ for (const viewer of document.querySelectorAll(".viewer")) {
     }
   };
   slider.addEventListener("input", show);
+  for (const button of viewer.querySelectorAll("button")) {
+    button.addEventListener("click", () => {
+      slider.value = button.value;
+      show();
+      picture.scrollIntoView({ block: "nearest" });
+    });
+  }
   show();
 }

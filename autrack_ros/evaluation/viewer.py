@@ -34,7 +34,13 @@ class ShownFrame:
     told: str
 
 
-def viewer(name: str, frames: Sequence[ShownFrame], at: int, course: str = "") -> str:
+def viewer(
+    name: str,
+    frames: Sequence[ShownFrame],
+    at: int,
+    course: str = "",
+    jumps: Sequence[tuple[int, str]] = (),
+) -> str:
     """HTML of one viewer.
 
     Args:
@@ -42,14 +48,20 @@ def viewer(name: str, frames: Sequence[ShownFrame], at: int, course: str = "") -
         frames: in order, one or more.
         at: place in ``frames`` of the one that is shown first.
         course: of ``course``; a line in it marks the frame that is shown.
+        jumps: places in ``frames`` that have a button, and its words.
     """
     data = json.dumps([asdict(frame) for frame in frames]).replace("<", "\\u003c")
     first = frames[at]
     label = escape(f"Frame of {name}", quote=True)
+    buttons = "".join(
+        f'<li><button type="button" value="{place}">{escape(words)}</button></li>'
+        for place, words in jumps
+    )
+    listed = f'<p>Go to:</p><ul class="jumps">{buttons}</ul>' if buttons else ""
     return (
         f'<div class="viewer"><img src="{first.source}" alt="{escape(first.told, quote=True)}">'
         f'{course}<input type="range" min="0" max="{len(frames) - 1}" value="{at}" '
-        f'aria-label="{label}"><p class="told">{escape(first.told)}</p>'
+        f'aria-label="{label}"><p class="told">{escape(first.told)}</p>{listed}'
         f'<script type="application/json">{data}</script></div>'
     )
 
