@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from autrack_ros.evaluation.statistics import interval
 from autrack_ros.tracking import AdaptationSettings, AutrackError, Tracker
 from autrack_ros.tracking.head import DenseboxHead
 from autrack_ros.tracking.layers import conv_bn_relu
@@ -207,13 +208,6 @@ def time_variants(variants: Mapping[str, Variant], preset: Preset, frames: int) 
         infer = infer_request(core, model, "f32").infer
         runs.append(functools.partial(infer, inputs, share_inputs=True, share_outputs=True))
     return dict(zip(variants, time_in_turns(runs, frames), strict=True))
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean, the values resampled."""
-    picks = np.random.default_rng(0).integers(len(values), size=(10_000, len(values)))
-    low, high = np.percentile(values[picks].mean(axis=1), (2.5, 97.5))
-    return float(low), float(high)
 
 
 def table(results: Mapping[str, Mapping[str, Any]]) -> str:

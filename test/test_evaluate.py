@@ -34,9 +34,10 @@ runner = CliRunner()
 
 @pytest.fixture(autouse=True)
 def threads():
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), cv2.getNumThreads()
     yield
-    torch.set_num_threads(before)
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
 
 
 @pytest.fixture
@@ -265,7 +266,7 @@ def test_a_changed_truth_is_tracked_anew(stand_in, dataset, tmp_path):
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("1")])
-@pytest.mark.parametrize("file", ["boxes/a.txt", "metrics/a.json"])
+@pytest.mark.parametrize("file", ["boxes/a.txt", "frames/a.csv", "metrics/a.json"])
 def test_a_sequence_with_a_missing_or_damaged_file_is_not_done(
     stand_in, dataset, tmp_path, file, damage
 ):
@@ -372,6 +373,20 @@ def test_a_process_that_died_is_told(dataset, tmp_path, monkeypatch):
     result = evaluate(dataset, "--jobs", 2)
     assert result.exit_code == 1
     assert result.stderr.startswith("autrack: a process was ended from outside")
+
+
+def test_every_frame_is_told_with_its_errors(dataset, tmp_path):
+    (dataset / "b" / "groundtruth.txt").write_text("14,5,10,10\nnan,nan,nan,nan\n18,5,10,10\n")
+    sequence = read_dataset(dataset)["b"]()
+    results = open_results(
+        tmp_path / "run", {"format": "folder", "tracker": "t", "model_sha256": None}
+    )
+    results.save(
+        sequence, np.array([[14, 5, 10, 10], [14, 5, 10, 10], [13, 5, 10, 10]]), np.ones(3)
+    )
+    lines = (tmp_path / "run" / "frames" / "b.csv").read_text().splitlines()
+    assert lines[:3] == ["overlap,center_error,normalized_error", "1.0,0.0,0.0", ",,"]
+    assert list(map(float, lines[3].split(","))) == pytest.approx([50 / 150, 5, 0.5])
 
 
 def test_auc_of_stored_boxes_equals_that_of_the_got10k_package(stand_in, tmp_path):

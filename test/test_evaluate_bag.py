@@ -278,7 +278,7 @@ def test_the_report_stands_alone(result):
         assert value in text
     assert f"{told['runs']['offline']['scores']['auc']:.4f}" in text
     assert "http" not in text.replace("http://www.w3.org", "")
-    frames = json.loads(text.split('id="frames">')[1].split("</script>")[0])
+    frames = json.loads(text.split('<script type="application/json">')[1].split("</script>")[0])
     assert len(frames) == FRAMES
     assert frames[0]["told"].startswith("Image 1 of 12, tracking, score 1.00, overlap 1.00")
     assert text.count("<img") == text.count(' alt="')
@@ -510,7 +510,7 @@ def test_missing_libraries_are_named_with_their_extra(evaluate, clip_bag, tmp_pa
 
 def test_pictures_show_box_truth_and_state(result):
     text = (result / "report.html").read_text()
-    frames = json.loads(text.split('id="frames">')[1].split("</script>")[0])
+    frames = json.loads(text.split('<script type="application/json">')[1].split("</script>")[0])
     data = base64.b64decode(frames[3]["source"].split(",")[1])
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (570, 760, 3)

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from autrack_ros.cli.bag import bag
+from autrack_ros.cli.compare import compare
 from autrack_ros.cli.evaluate import evaluate
 from autrack_ros.cli.evaluate_bag import evaluate_bag
 from autrack_ros.cli.models import models
@@ -110,6 +111,7 @@ _commands: tuple[tuple[Callable[..., None], dict[str, Any]], ...] = (
     (track, {"cls": TrackCommand}),
     (models, {}),
     (evaluate, {}),
+    (compare, {}),
     (bag, {}),
     (evaluate_bag, {}),
     (vot, {}),

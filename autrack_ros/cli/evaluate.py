@@ -11,22 +11,20 @@ import typer
 
 from autrack_ros.cli.console import err_console, progress_bar, write_json
 from autrack_ros.cli.options import TrackerOptions, with_tracker_options
+from autrack_ros.cli.peers import (
+    BackboneOption,
+    NeckheadOption,
+    NetOption,
+    PeerOptions,
+    TrackerName,
+    TrackerOption,
+    chosen_tracker,
+)
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.datasets import Readers
     from autrack_ros.evaluation.results import SequenceResult
-    from autrack_ros.tracking import Tracker
-
-# Metric -> its column; what each is, the command's help says.
-COLUMNS = {
-    "auc": "AUC",
-    "precision": "P@20px",
-    "normalized_precision": "NP@0.2",
-    "normalized_precision_auc": "NP-AUC",
-    "ao": "AO",
-    "sr50": "SR50",
-    "sr75": "SR75",
-}
+    from autrack_ros.evaluation.runner import FollowsTarget, Located
 
 
 @with_tracker_options
@@ -68,6 +66,10 @@ def evaluate(
             help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
         ),
     ] = None,
+    tracker: TrackerOption = TrackerName.autrack,
+    backbone: BackboneOption = None,
+    neckhead: NeckheadOption = None,
+    net: NetOption = None,
 ) -> None:
     """Measure a tracker on annotated sequences: one pass each, started once, never reset.
 
@@ -87,6 +89,8 @@ def evaluate(
     autrack evaluate OTB100/ --format otb --results-dir results/ --jobs 4 --threads 1
 
     autrack evaluate sequences/ --sequences dog,camel --no-adapt
+
+    autrack evaluate sequences/ --tracker csrt --results-dir results/csrt --threads 1
     """
     from tempfile import TemporaryDirectory
 
@@ -97,10 +101,12 @@ def evaluate(
     from autrack_ros.evaluation.results import open_results, summarize
     from autrack_ros.tracking import AutrackError
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    models = {"backbone": backbone, "neckhead": neckhead, "net": net}
+    chosen = chosen_tracker(tracker, options, models)
+    name = options.preset if chosen is options else tracker.value
+    _set_threads(threads or torch.get_num_threads())
     readers = _chosen(read_dataset(dataset, format), sequences, dataset)
-    settings = {"format": format, "tracker": options.preset, **options.describe()}
+    settings = {"format": format, "tracker": name, **chosen.describe()}
     if json not in (None, "-"):
         Path(str(json)).parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -112,7 +118,7 @@ def evaluate(
         def report(done: int, total: int, note: str) -> None:
             progress.update(task, completed=done, total=total, note=note)
 
-        make_tracker = partial(_load, options, torch.get_num_threads())
+        make_tracker = partial(_load, chosen, torch.get_num_threads())
         run = run_benchmark(readers, make_tracker, results, jobs, report)
         speeds = _speeds(run.results)
         results.save_speed(speeds)
@@ -145,12 +151,18 @@ def _chosen(readers: Readers, names: str | None, dataset: Path) -> Readers:
     return {name: readers[name] for name in wanted}
 
 
-def _load(options: TrackerOptions, threads: int) -> Tracker:
+def _load(options: TrackerOptions | PeerOptions, threads: int) -> FollowsTarget[Located]:
     """The tracker, in whatever process this runs in."""
+    _set_threads(threads)
+    return options.load()
+
+
+def _set_threads(count: int) -> None:
+    import cv2
     import torch
 
-    torch.set_num_threads(threads)
-    return options.load()
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
 
 
 def _speeds(results: dict[str, SequenceResult]) -> dict[str, Any]:
@@ -191,6 +203,8 @@ def _print_tables(
     from rich.console import Console
     from rich.table import Table
 
+    from autrack_ros.evaluation.metrics import COLUMNS
+
     def table(*titles: str) -> Table:
         made = Table(box=box.SIMPLE_HEAD, padding=0)
         made.add_column(titles[0], overflow="fold")
@@ -221,6 +235,8 @@ def _print_tables(
 
 
 def _cells(scores: dict[str, float] | None) -> list[str]:
+    from autrack_ros.evaluation.metrics import COLUMNS
+
     return ["-" if scores is None else f"{scores[metric]:.4f}" for metric in COLUMNS]
 
 

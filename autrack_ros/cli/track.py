@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from autrack_ros.evaluation.runner import TrackedFrame
-    from autrack_ros.tracking import Box
+    from autrack_ros.tracking import Box, TrackResult
 
 INTERRUPTED_STATUS = 130
 TRAIL_FRAMES = 60  # of the video: about two seconds
@@ -155,7 +155,7 @@ def track(
         raise typer.Exit(INTERRUPTED_STATUS)
 
 
-def annotated(frame: TrackedFrame, trail: list[Box]) -> np.ndarray:
+def annotated(frame: TrackedFrame[TrackResult], trail: list[Box]) -> np.ndarray:
     """The frame with box, score, trail and response map; small frames are enlarged.
 
     Args:

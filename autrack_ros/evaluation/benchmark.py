@@ -20,10 +20,11 @@ import numpy as np
 
 from autrack_ros.evaluation.datasets import Readers
 from autrack_ros.evaluation.results import ResultFolder, SequenceResult, summarize
-from autrack_ros.evaluation.runner import track
+from autrack_ros.evaluation.runner import FollowsTarget, Located, track
 from autrack_ros.evaluation.sequences import Sequence
-from autrack_ros.tracking import AutrackError, Tracker
+from autrack_ros.tracking import AutrackError
 
+MakeTracker = Callable[[], FollowsTarget[Located]]
 Report = Callable[[int, int, str], None]  # frames done, frames in all, a note
 REPORT_SECONDS = 0.2
 
@@ -45,7 +46,7 @@ class BenchmarkRun:
 
 def run_benchmark(
     readers: Readers,
-    make_tracker: Callable[[], Tracker],
+    make_tracker: MakeTracker,
     results: ResultFolder,
     jobs: int = 1,
     report: Report = lambda done, total, note: None,
@@ -99,7 +100,7 @@ def _read(readers: Readers) -> tuple[list[Sequence], dict[str, str]]:
 
 def _run_here(
     sequences: list[Sequence],
-    make_tracker: Callable[[], Tracker],
+    make_tracker: MakeTracker,
     results: ResultFolder,
     advance: Callable[[int, int], None],
 ) -> dict[str, str]:
@@ -118,7 +119,10 @@ def _run_here(
 
 
 def _track_and_save(
-    tracker: Tracker, sequence: Sequence, results: ResultFolder, advance: Callable[[], None]
+    tracker: FollowsTarget[Located],
+    sequence: Sequence,
+    results: ResultFolder,
+    advance: Callable[[], None],
 ) -> str | None:
     """What went wrong, or None."""
     boxes, seconds = [], []
@@ -135,7 +139,7 @@ def _track_and_save(
 
 def _run_in_processes(
     sequences: list[Sequence],
-    make_tracker: Callable[[], Tracker],
+    make_tracker: MakeTracker,
     results: ResultFolder,
     jobs: int,
     advance: Callable[[int, int], None],
@@ -170,15 +174,13 @@ def _run_in_processes(
 class _Worker:
     """What a process of the pool keeps from one sequence to the next."""
 
-    make_tracker: Callable[[], Tracker]
+    make_tracker: MakeTracker
     results: ResultFolder
     counter: Any
-    tracker: Tracker | None = None
+    tracker: FollowsTarget[Located] | None = None
 
     @classmethod
-    def start(
-        cls, make_tracker: Callable[[], Tracker], results: ResultFolder, counter: Any
-    ) -> None:
+    def start(cls, make_tracker: MakeTracker, results: ResultFolder, counter: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
         threading.Thread(target=_end_with_parent, daemon=True).start()
         cls.make_tracker, cls.results, cls.counter = make_tracker, results, counter

@@ -16,10 +16,22 @@ import numpy as np
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 21)
 PRECISION_PX = 20.0
+PRECISION_THRESHOLDS = np.arange(51)  # pixels
 NORMALIZED_THRESHOLDS = np.arange(51) / 100
 NORMALIZED_PRECISION_AT = 0.2
 
 Scores = dict[str, float]
+
+# What tables call the metrics.
+COLUMNS = {
+    "auc": "AUC",
+    "precision": "P@20px",
+    "normalized_precision": "NP@0.2",
+    "normalized_precision_auc": "NP-AUC",
+    "ao": "AO",
+    "sr50": "SR50",
+    "sr75": "SR75",
+}
 
 
 def present(truth: np.ndarray) -> np.ndarray:
@@ -72,6 +84,11 @@ def success_auc(overlaps: np.ndarray) -> float:
 def precision(errors: np.ndarray, pixels: float = PRECISION_PX) -> float:
     """Part of the annotated frames whose centre error is at most ``pixels``."""
     return float((_annotated(errors) <= pixels).mean())
+
+
+def precision_curve(errors: np.ndarray) -> np.ndarray:
+    """Part of the annotated frames whose centre error is at most 0, 1, ... 50 px, 51 float64."""
+    return (_annotated(errors)[:, None] <= PRECISION_THRESHOLDS).mean(axis=0)
 
 
 def normalized_precision(errors: np.ndarray, at: float = NORMALIZED_PRECISION_AT) -> float:

@@ -4,6 +4,7 @@
 
     run.json                what ran: format, model and its hash, settings, versions
     boxes/<sequence>.txt    x,y,w,h a line, frame 1 included, no digit lost
+    frames/<sequence>.csv   overlap and centre errors of every frame; empty where not annotated
     metrics/<sequence>.json scores and the hashes of what they come from; written last
     summary.json            scores of every sequence, their means, means by attribute
     submission/             result files in the form of the benchmark's toolkit
@@ -35,6 +36,7 @@ from autrack_ros.evaluation.datasets import FORMATS
 from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking.errors import ConfigurationError
 
+FRAME_COLUMNS = ("overlap", "center_error", "normalized_error")
 _REFUSED = "{file}: filled with {name} {old}, not {new}; choose another folder for the results"
 
 
@@ -72,9 +74,10 @@ class ResultFolder:
         try:
             told = json.loads(self._metrics(sequence).read_text(encoding="utf-8"))["sha256"]
             boxes = self._boxes(sequence).read_bytes()
+            frames = self._frames(sequence).read_bytes()
         except (OSError, ValueError, LookupError, TypeError):  # missing or damaged
             return False
-        return told == self._hashes(sequence, boxes) and self._times(sequence).is_file()
+        return told == self._hashes(sequence, boxes, frames) and self._times(sequence).is_file()
 
     def save(self, sequence: Sequence, boxes: np.ndarray, seconds: np.ndarray) -> None:
         """Write all files of one sequence.
@@ -85,6 +88,7 @@ class ResultFolder:
             seconds: N.
         """
         text = box_lines(boxes, "")
+        frames = frame_lines(boxes, sequence.truth)
         scores = metrics.scores(boxes, sequence.truth) if sequence.scored else None
         submit = FORMATS[self.settings["format"]].submit
         submitted = (
@@ -94,13 +98,14 @@ class ResultFolder:
             write_whole(self.path / "submission" / name, content)
         write_whole(self._times(sequence), "".join(f"{value:.8f}\n" for value in seconds))
         write_whole(self._boxes(sequence), text)
+        write_whole(self._frames(sequence), frames)
         told = {
             "sequence": sequence.name,
             "frames": len(boxes),
             "annotated": int(metrics.present(sequence.truth).sum()),
             "scores": scores,
             "attributes": metrics.attribute_scores(boxes, sequence.truth, sequence.attributes),
-            "sha256": self._hashes(sequence, text.encode()),
+            "sha256": self._hashes(sequence, text.encode(), frames.encode()),
         }
         write_whole(self._metrics(sequence), as_json(told))
 
@@ -122,9 +127,10 @@ class ResultFolder:
         """Write what is known of the run's speed."""
         write_whole(self.path / "speed.json", as_json(speed))
 
-    def _hashes(self, sequence: Sequence, boxes: bytes) -> dict[str, str]:
+    def _hashes(self, sequence: Sequence, boxes: bytes, frames: bytes) -> dict[str, Any]:
         return {
             "boxes": hashlib.sha256(boxes).hexdigest(),
+            "frames": hashlib.sha256(frames).hexdigest(),
             "truth": sequence.truth_sha256,
             "model": self.settings["model_sha256"],
             "settings": hashlib.sha256(as_json(self.settings).encode()).hexdigest(),
@@ -132,6 +138,9 @@ class ResultFolder:
 
     def _boxes(self, sequence: Sequence) -> Path:
         return self.path / "boxes" / f"{sequence.name}.txt"
+
+    def _frames(self, sequence: Sequence) -> Path:
+        return self.path / "frames" / f"{sequence.name}.csv"
 
     def _times(self, sequence: Sequence) -> Path:
         return self.path / "times" / f"{sequence.name}.txt"
@@ -146,7 +155,8 @@ def open_results(path: Path, settings: dict[str, Any]) -> ResultFolder:
     Args:
         path: of the folder.
         settings: all that the boxes depend on, as JSON takes it. ``format`` (a name in
-            ``FORMATS``), ``tracker`` (its name in submissions) and ``model_sha256`` must be in it.
+            ``FORMATS``), ``tracker`` (its name in submissions) and ``model_sha256`` (None for a
+            tracker without a model, by name for one of several files) must be in it.
 
     Raises:
         ConfigurationError: the folder was filled with other settings.
@@ -171,6 +181,20 @@ def summarize(results: Mapping[str, SequenceResult]) -> dict[str, Any]:
         "attributes": _by_attribute([result.attributes for result in results.values()]),
         "sequences": {name: result.scores for name, result in results.items()},
     }
+
+
+def frame_lines(boxes: np.ndarray, truth: np.ndarray) -> str:
+    """Text of a file of frames; N x 4 boxes each, edge coordinates."""
+    columns = (
+        metrics.ious(boxes, truth),
+        metrics.center_errors(boxes, truth),
+        metrics.normalized_errors(boxes, truth),
+    )
+    rows = (
+        ",".join("" if np.isnan(value) else repr(float(value)) for value in row)
+        for row in zip(*columns, strict=True)
+    )
+    return "\n".join((",".join(FRAME_COLUMNS), *rows)) + "\n"
 
 
 def write_whole(path: Path, text: str) -> None:

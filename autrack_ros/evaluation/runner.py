@@ -5,14 +5,45 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from autrack_ros.tracking import AdaptationReport, Box, Tracker, TrackResult
+from autrack_ros.tracking import AdaptationReport, Box
+
+
+class Located(Protocol):
+    """What a tracker makes of a frame, at least."""
+
+    @property
+    def box(self) -> Box:
+        """Where the target is, edge coordinates, pixels; where it was last if it is not found."""
+
+    @property
+    def score(self) -> float:
+        """0..1; of one tracker, higher is surer."""
+
+
+Result = TypeVar("Result", bound=Located)
+Result_co = TypeVar("Result_co", bound=Located, covariant=True)
+
+
+class FollowsTarget(Protocol[Result_co]):
+    """All that a run needs of a tracker; ``Tracker`` and OpenCV's (``peers``) are such."""
+
+    def initialize(self, image: np.ndarray, box: Box) -> AdaptationReport | None:
+        """Take a target; HxWx3 uint8 BGR.
+
+        Raises:
+            InvalidBoxError: there is nothing to track in the box.
+        """
+
+    def update(self, image: np.ndarray) -> Result_co:
+        """Find the target in the next image, of the same size."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrackedFrame:
+class TrackedFrame(Generic[Result]):
     """What the tracker made of one frame.
 
     Attributes:
@@ -20,7 +51,7 @@ class TrackedFrame:
         box: edge coordinates, pixels; the given box on frame 1.
         score: 0..1; 1 on frame 1.
         seconds: time of ``initialize`` on frame 1, of ``update`` on every other.
-        report: of the template's adaptation, on frame 1 only.
+        report: of the template's adaptation, on frame 1 of a tracker that has one.
         result: of ``update``; None on frame 1.
     """
 
@@ -29,10 +60,12 @@ class TrackedFrame:
     score: float
     seconds: float
     report: AdaptationReport | None = None
-    result: TrackResult | None = None
+    result: Result | None = None
 
 
-def track(tracker: Tracker, frames: Iterable[np.ndarray], box: Box) -> Iterator[TrackedFrame]:
+def track(
+    tracker: FollowsTarget[Result], frames: Iterable[np.ndarray], box: Box
+) -> Iterator[TrackedFrame[Result]]:
     """Start on the first frame with ``box``, then follow the target, one item a frame."""
     for index, image in enumerate(frames):
         start = time.perf_counter()

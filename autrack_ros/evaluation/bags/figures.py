@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from autrack_ros.drawing.figures import BLUE, GREEN, VERMILION, dress, new_figure
+from autrack_ros.drawing.figures import BLUE, GREEN, VERMILION, dress, new_figure, save_svg
 from autrack_ros.evaluation import metrics
 from autrack_ros.evaluation.bags.tracks import Run, boxes_of, overlaps_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 T = TypeVar("T")
 
@@ -80,7 +79,7 @@ def _success(runs: Sequence[Run], truth: np.ndarray, folder: Path) -> Drawing:
     _label(axes, "overlap threshold", "part of the images")
     axes.set_xlim(0, 1)
     return Drawing(
-        _save(figure, folder / "success.svg"),
+        save_svg(figure, folder / "success.svg"),
         "Success curve: part of the images whose overlap is above a threshold.",
         "Success: part of the images whose overlap is above the threshold; in the legend the AUC.",
     )
@@ -99,7 +98,7 @@ def _precision(runs: Sequence[Run], truth: np.ndarray, folder: Path) -> Drawing:
     _label(axes, "centre error threshold, pixels", "part of the images")
     axes.set_xlim(0, _PRECISION_THRESHOLDS[-1])
     return Drawing(
-        _save(figure, folder / "precision.svg"),
+        save_svg(figure, folder / "precision.svg"),
         "Precision curve: part of the images whose centre error is at most a threshold.",
         "Precision: part of the images whose centre error is at most the threshold; in the legend "
         "that at 20 pixels.",
@@ -136,7 +135,7 @@ def _course(runs: Sequence[Run], truth: np.ndarray | None, folder: Path) -> Draw
     rows[-1].set_xlabel("image")
     shows = " and ".join(curves).capitalize()
     return Drawing(
-        _save(figure, folder / "course.svg"),
+        save_svg(figure, folder / "course.svg"),
         f"{shows} of every image, and the states below.",
         "Overlap is 0 where the target is lost, and left out where it is absent or not annotated."
         if truth is not None
@@ -188,12 +187,3 @@ def _label(axes: Axes, x: str, y: str) -> None:
     axes.set_ylabel(y)
     axes.set_ylim(0, 1.02)
     axes.legend(frameon=False)
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    import matplotlib
-
-    # No date, no random names, and text as text.
-    with matplotlib.rc_context({"svg.hashsalt": "autrack", "svg.fonttype": "none"}):
-        figure.savefig(path, metadata={"Date": None})
-    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -22,6 +21,7 @@ from autrack_ros.evaluation.bags.reading import StampedImage
 from autrack_ros.evaluation.bags.realtime import COST, LOCK_STEP_DIFFERENCE
 from autrack_ros.evaluation.bags.results import REAL_TIME
 from autrack_ros.evaluation.bags.tracks import IDLE, Run, overlaps_of
+from autrack_ros.evaluation.viewer import SCRIPT, STYLE, ShownFrame, viewer
 from autrack_ros.tracking.boxes import Box
 
 _EVEN_FRAMES = 24  # shown, evenly spaced
@@ -30,7 +30,7 @@ _POOR_OVERLAP = 0.5
 _PICTURE_PX = 760  # of the longer side at most
 _JPEG_QUALITY = 80
 _DOTTED = ((0.0, 3.0),)
-_HERE = Path(__file__).parent
+_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +92,18 @@ def write_report(
         troubles: of the first run.
     """
     overlaps = None if truth is None else overlaps_of(runs[0].tracks, truth)
-    frames: list[dict[str, str]] = []
+    frames: list[ShownFrame] = []
     positions: dict[int, int] = {}
     size = ""
     for image in images:
         size = f"{image.bgr.shape[1]}x{image.bgr.shape[0]}"
         positions[image.index] = len(frames)
         frames.append(
-            {
-                "source": page.jpeg_source(_picture(image.bgr, runs[0], image.index, truth)),
-                "told": _told(runs[0], image.index, overlaps),
-            }
+            ShownFrame(
+                image.index,
+                page.jpeg_source(_picture(image.bgr, runs[0], image.index, truth)),
+                _told(runs[0], image.index, overlaps),
+            )
         )
     bag = facts["bag"]
     body = [
@@ -121,9 +122,9 @@ def write_report(
         page.facts(_flat(facts)),
         "</details>",
     ]
-    style, script = ((_HERE / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    style = STYLE + _STYLE
     path.write_text(
-        page.page(f"{bag['name']}: evaluation", body, style, script if frames else ""),
+        page.page(f"{bag['name']}: evaluation", body, style, SCRIPT if frames else ""),
         encoding="utf-8",
     )
 
@@ -252,32 +253,25 @@ def _figures(drawings: Sequence[Drawing]) -> list[str]:
 
 
 def _viewer(
-    frames: Sequence[dict[str, str]],
+    frames: Sequence[ShownFrame],
     positions: dict[int, int],
     troubles: Sequence[Trouble],
     has_truth: bool,
 ) -> list[str]:
     if not frames:
         return []
-    data = json.dumps(frames).replace("<", "\\u003c")
-    buttons = "".join(
-        f'<li><button type="button" data-frame="{positions[trouble.start]}">'
-        f"{escape(_span(trouble))}: {escape(trouble.why)}</button></li>"
+    jumps = [
+        (positions[trouble.start], f"{_span(trouble)}: {trouble.why}")
         for trouble in troubles
         if trouble.start in positions
-    )
-    wrong = " and where it went wrong" if buttons else ""
+    ]
+    wrong = " and where it went wrong" if jumps else ""
     dotted = " The white dotted box is the truth." if has_truth else ""
     return [
         "<h2>Images</h2>",
         f"<p>{len(frames)} of them, evenly spaced{wrong}. "
         f"The arrow keys move the slider.{dotted}</p>",
-        f'<div id="viewer"><img id="picture" src="{frames[0]["source"]}" '
-        f'alt="{escape(frames[0]["told"], quote=True)}">'
-        f'<input id="slider" type="range" min="0" max="{len(frames) - 1}" value="0" '
-        'aria-label="Image"><p id="told" aria-live="polite"></p></div>',
-        f'<p>Go to:</p><ul class="jumps">{buttons}</ul>' if buttons else "",
-        f'<script type="application/json" id="frames">{data}</script>',
+        viewer("the bag", frames, 0, jumps=jumps),
     ]
 
 

@@ -1,0 +1,1 @@
+"""What several runs over the same sequences differ in; see ``autrack compare``."""

@@ -1,0 +1,178 @@
+"""OpenCV's trackers, in the form that a run takes: what else a user could pick.
+
+CSRT (Lukezic et al., CVPR 2017) and KCF (Henriques et al., TPAMI 2015) need no model. TrackerNano
+(NanoTrack) and TrackerVit (Vit Tracker) need model files, which nobody ships: OpenCV's opencv_extra
+(testdata/dnn/download_models.py) and opencv_zoo have them. All have OpenCV's default settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from autrack_ros.tracking.boxes import Box, validate_box
+from autrack_ros.tracking.errors import (
+    AutrackError,
+    CheckpointError,
+    ConfigurationError,
+    InvalidBoxError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One of OpenCV's trackers.
+
+    Attributes:
+        opencv: its name in OpenCV.
+        models: its model files, by OpenCV's names.
+        found_in: which Python packages of OpenCV have it.
+    """
+
+    opencv: str
+    models: tuple[str, ...]
+    found_in: str
+
+    @property
+    def available(self) -> bool:
+        """Whether the OpenCV that is installed has it."""
+        return hasattr(cv2, f"{self.opencv}_create")
+
+
+_CONTRIB = (
+    "the package opencv-contrib-python-headless has it, to be installed in place of "
+    "opencv-python-headless"
+)
+PEERS = {
+    "csrt": Peer("TrackerCSRT", (), _CONTRIB),
+    "kcf": Peer("TrackerKCF", (), _CONTRIB),
+    "nano": Peer("TrackerNano", ("backbone", "neckhead"), "opencv-python-headless 4.7 has it"),
+    "vit": Peer("TrackerVit", ("net",), "opencv-python-headless 4.9 has it"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PeerResult:
+    """What OpenCV found in a frame.
+
+    Attributes:
+        box: edge coordinates, pixels; the last one where it says that there is no target.
+        score: 0..1: the tracker's own if it has one, else 1; 0 where there is no target.
+    """
+
+    box: Box
+    score: float
+
+
+class PeerTracker:
+    """One of OpenCV's trackers on one target.
+
+    Args:
+        create: OpenCV's tracker, for every target a new one.
+    """
+
+    def __init__(self, create: Callable[[], Any]) -> None:
+        self._create = create
+
+    def initialize(self, image: np.ndarray, box: Box) -> None:
+        """Take a target; OpenCV takes whole pixels.
+
+        Args:
+            image: HxWx3 uint8 BGR.
+            box: the target, edge coordinates.
+
+        Raises:
+            InvalidBoxError: as our tracker has it, or OpenCV refuses the box.
+        """
+        validate_box(box, image.shape[1], image.shape[0])
+        self._tracker, self._box = self._create(), box
+        try:
+            self._tracker.init(image, tuple(round(value) for value in box))
+        except cv2.error as error:
+            raise InvalidBoxError(f"box {box}: OpenCV refuses it ({error.err})") from error
+
+    def update(self, image: np.ndarray) -> PeerResult:
+        """Find the target in the next image, HxWx3 uint8 BGR.
+
+        Raises:
+            AutrackError: OpenCV fails.
+        """
+        try:
+            found, box = self._tracker.update(image)
+        except cv2.error as error:
+            raise AutrackError(f"OpenCV: {error.err}") from error
+        if not found:
+            return PeerResult(self._box, 0.0)
+        self._box = Box(*map(float, box))
+        has_score = hasattr(self._tracker, "getTrackingScore")
+        return PeerResult(self._box, self._tracker.getTrackingScore() if has_score else 1.0)
+
+
+def load_peer(name: str, models: Mapping[str, Path]) -> PeerTracker:
+    """One of OpenCV's trackers, ready to start.
+
+    Args:
+        name: in ``PEERS``.
+        models: its model files.
+
+    Raises:
+        ConfigurationError: the installed OpenCV lacks it, or a model file is missing or too many.
+        CheckpointError: OpenCV cannot read a model file.
+    """
+    peer = _checked(name, models)
+    create = getattr(cv2, f"{peer.opencv}_create")
+    if not peer.models:
+        return PeerTracker(create)
+    parameters = getattr(cv2, f"{peer.opencv}_Params")()
+    for model in peer.models:
+        setattr(parameters, model, str(models[model]))
+    try:
+        create(parameters)  # damage is told now, not on every sequence
+    except cv2.error as error:
+        files = ", ".join(str(models[model]) for model in peer.models)
+        raise CheckpointError(
+            f"{files}: no model that {peer.opencv} can read ({error.err})"
+        ) from error
+    return PeerTracker(lambda: create(parameters))
+
+
+def describe_peer(name: str, models: Mapping[str, Path]) -> dict[str, Any]:
+    """All that its boxes depend on besides the images, as ``open_results`` wants it.
+
+    Raises:
+        ConfigurationError: see ``load_peer``.
+        CheckpointError: a model file cannot be read.
+    """
+    peer = _checked(name, models)
+    try:
+        hashes = {
+            model: hashlib.sha256(models[model].read_bytes()).hexdigest() for model in peer.models
+        }
+    except OSError as error:
+        raise CheckpointError(f"{error.filename}: {error.strerror}") from error
+    return {
+        "model_sha256": hashes or None,
+        "device": "cpu",
+        "threads": cv2.getNumThreads(),
+        "versions": {"numpy": np.__version__, "opencv": cv2.__version__},
+    }
+
+
+def _checked(name: str, models: Mapping[str, Path]) -> Peer:
+    if name not in PEERS:
+        raise ConfigurationError(f"tracker {name!r}: accepted is one of {', '.join(PEERS)}")
+    peer = PEERS[name]
+    if not peer.available:
+        raise ConfigurationError(f"OpenCV {cv2.__version__} has no {peer.opencv}: {peer.found_in}")
+    if set(models) != set(peer.models):
+        raise ConfigurationError(
+            f"tracker {name}: its model files are {', '.join(peer.models) or 'none'}; "
+            f"given: {', '.join(models) or 'none'}"
+        )
+    return peer
