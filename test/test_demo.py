@@ -81,20 +81,27 @@ def bag(tmp_path, types):
             stop_reason="completed",
             max_change=1.0,
             mean_change=0.5,
+            support_crops=1,
         )
         write(f"{NODE}/adaptation", 1, adaptation)
         for index, (x, y, w, h) in enumerate(truth_boxes()):
             received = (index + 1) * STEP_NS
             write(IMAGE, received, image(index, np.full((*SIZE, 3), 40 * index, np.uint8)))
+            if index == 2:
+                continue
             track = message["autrack_ros/msg/Track"](
                 header=header(index),
-                state=1 if index == 2 else 2,
+                state=1 if index == 0 else 2,
                 id="head",
                 center_x=x + 2 + w / 2,
                 center_y=y + h / 2,
                 size_x=w,
                 size_y=h,
+                bearing=message["geometry_msgs/msg/Vector3"](x=0.0, y=0.0, z=0.0),
                 score=0.75,
+                peak=0.75,
+                second_peak=0.25,
+                sharpness=9.0,
                 response_to_image=np.zeros(6),
                 processing_ms=10.0 + index,
                 adaptation_ms=120.0,
@@ -102,9 +109,8 @@ def bag(tmp_path, types):
                 dropped_images=int(index > 2),
             )
             write(f"{NODE}/track", received + 1, track)
-            if index != 2:
-                heatmap = image(index, np.full((32, 32, 3), 200, np.uint8))
-                write(f"{NODE}/response_heatmap", received + 2, heatmap)
+            heatmap = image(index, np.full((32, 32, 3), 200, np.uint8))
+            write(f"{NODE}/response_heatmap", received + 2, heatmap)
     return path
 
 
