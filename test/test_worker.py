@@ -187,3 +187,20 @@ def test_work_comes_before_spare_time() -> None:
     worker.put(1)
     assert processed.wait(10)
     assert worker.stop()
+
+
+def test_spare_time_is_used_after_an_error_too() -> None:
+    used = threading.Event()
+
+    def fail(item: int) -> None:
+        raise ValueError("broken image")
+
+    def spare() -> bool:
+        used.set()
+        return False
+
+    worker: Worker[int] = Worker(fail, lambda error: None, spare)
+    worker.start()
+    worker.put(1)
+    assert used.wait(10)
+    assert worker.stop()
