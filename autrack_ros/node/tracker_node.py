@@ -42,6 +42,7 @@ from autrack_ros.node.target_session import Request, TargetSession
 from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.srv import Initialize, RemoveTarget
 from autrack_ros.tracking import ConfigurationError, InvalidImageError, load_engine
+from autrack_ros.tracking.runtime import forget_traced_modules
 
 _MEGABYTE = 1_000_000
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -175,6 +176,7 @@ class TrackerNode(LifecycleNode):
         self._pipeline.stop()
         self._pipeline = None
         gc.collect()  # the network is part of cycles
+        forget_traced_modules()
         return_free_blocks()
         torch.cuda.empty_cache()
 
