@@ -204,3 +204,23 @@ def test_spare_time_is_used_after_an_error_too() -> None:
     worker.put(1)
     assert used.wait(10)
     assert worker.stop()
+
+
+def test_stop_makes_the_calls_that_wait_and_leaves_the_item() -> None:
+    begun, finish = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def process(item: str) -> None:
+        begun.set()
+        assert finish.wait(10)
+        done.append(item)
+
+    worker = Worker(process, print)
+    worker.start()
+    worker.put("first")
+    assert begun.wait(10)
+    worker.put("second")
+    worker.call(lambda: done.append("call"))
+    threading.Timer(0.05, finish.set).start()
+    assert worker.stop()
+    assert done == ["first", "call"]
