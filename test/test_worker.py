@@ -123,27 +123,6 @@ def test_an_error_of_a_call_is_reported() -> None:
     assert errors == ["broken call"]
 
 
-def test_stop_does_the_calls_but_not_the_item() -> None:
-    begun, finish = threading.Event(), threading.Event()
-    done: list[object] = []
-
-    def process(item: int) -> None:
-        begun.set()
-        assert finish.wait(10)
-        done.append(item)
-
-    worker = Worker(process, print)
-    worker.start()
-    worker.put(1)
-    assert begun.wait(10)
-    worker.call(lambda: done.append("call"))
-    worker.put(2)
-    assert not worker.stop(timeout_s=0.01)
-    finish.set()
-    assert worker.stop()
-    assert done == [1, "call"]
-
-
 def test_spare_time_is_used_until_there_is_nothing_to_do_and_again_after_work() -> None:
     left = 3
     spare_calls, order = 0, []
