@@ -169,12 +169,15 @@ class TrackerNode(LifecycleNode):
             self._optional,
         )
         self._pipeline.start()
+        gc.collect()
+        gc.freeze()  # what was loaded stays: later collections need not walk through all of torch
 
     def _end_work(self) -> None:
         if self._pipeline is None:
             return
         self._pipeline.stop()
         self._pipeline = None
+        gc.unfreeze()
         gc.collect()  # the network is part of cycles
         forget_traced_modules()
         return_free_blocks()
