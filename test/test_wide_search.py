@@ -60,7 +60,7 @@ def test_the_region_looked_at_grows_from_the_last_place_to_the_whole_image(cente
     distances = [math.dist(place, center) for place in places]
     assert distances == sorted(distances)
     reach = SPACING / 2 * search.zoom * side
-    for point in itertools.product(range(0, WIDTH + 1, 10), range(0, HEIGHT + 1, 10)):
+    for point in itertools.product(range(0, WIDTH + 1, 32), range(0, HEIGHT + 1, 32)):
         nearest = min(apart(place, point) for place in places)
         assert nearest <= reach + 1e-9, point
 
