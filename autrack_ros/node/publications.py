@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -199,8 +200,8 @@ class Publications:
         else:
             self._track.publish(messages[selected])
 
-    def _make(self, kind: type, topic: str, profile: object) -> Publisher:
-        publisher = self._node.create_publisher(kind, topic, profile)
+    def _make(self, kind: type, topic: str, profile: QoSProfile) -> Publisher:
+        publisher: Publisher = self._node.create_publisher(kind, topic, profile)
         self._made.append(publisher)
         return publisher
 
