@@ -6,6 +6,8 @@ A frame is *wrong* where the target is not to be seen, or where the box does not
 While LOST there is no box; then the place where the tracker goes on looking first stands for it.
 Precision is the share of LOST frames that are wrong, recall that of wrong frames that are LOST.
 
+Targets that are seen again far from where they were lost are counted apart, by their size.
+
 The cases are annotated sequences as they are; the same with the target taken out of the pictures
 for a while; and made clips of objects that were not trained on, which need what
 ``python -m autrack_ros.training.fetch`` brings. Templates are adapted as by default.
@@ -15,12 +17,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import statistics
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -34,17 +37,20 @@ from autrack_ros.tracking import (
     AutrackError,
     Box,
     TrackingEngine,
+    iou,
     load_engine,
 )
 from autrack_ros.tracking.follower import Follower
 from autrack_ros.tracking.presence import PresenceSettings, TrackState
-from autrack_ros.tracking.wide_search import places
+from autrack_ros.tracking.wide_search import WideSearch
 from autrack_ros.training.sources import SOURCE_KINDS
 from autrack_ros.training.validation import HIDDEN, held_out, make_clips
 from benchmarks.machine import describe_machine
 
 CUTOUTS = ("models", "tuxpaint-stamps", "sprites")
 ERASED = 20  # frames without the target, from the middle of a sequence on
+REAPPEARANCES = 5  # a sequence
+PATIENCE = 60  # frames after which a target counts as not found again
 SEED = (
     2  # of the made clips; the score was calibrated on those of 0, thresholds chosen on those of 1
 )
@@ -213,20 +219,32 @@ def made(pictures: Path, count: int, seed: int) -> Iterator[Case]:
         yield Case(words, clip.frames, clip.truth, clip.visible >= HIDDEN)
 
 
-def frames_to_scan(engine: TrackingEngine, box: Box, width: int, height: int) -> int:
-    """Frames after which a lost target was looked for in every place of an image."""
+def frames_to_scan(engine: TrackingEngine, box: Box, width: int, height: int) -> tuple[int, int]:
+    """Frames after which all of an image was looked at for a lost target, and those of a round."""
     follower = Follower(engine)
     target = engine.start(np.zeros((height, width, 3), np.uint8), box)
-    order = places(target.center, engine.search_side(target), width, height)
-    first = next(order)
-    number = 1 + sum(1 for _ in itertools.takewhile(lambda place: place != first, order))
-    return -(-number // follower.lost_places)
+    search = WideSearch(target.center, engine.search_side(target), width, height)
+    random = np.random.default_rng(0)
+    to_image = np.array([[width / 16, 0, 0], [0, height / 16, 0]])
+    seen: set[tuple[float, float]] = set()
+    all_seen = 0
+    for frame in itertools.count(1):
+        _, coarse = search.next_places(follower.lost_places)
+        if seen.intersection(coarse):
+            return all_seen, frame - 1
+        for place in coarse:
+            seen.add(place)
+            search.learn(random.random((16, 16), np.float32), to_image)
+            all_seen = frame
+    raise AssertionError
 
 
 def cost_table(engine: TrackingEngine, width: int = 640, height: int = 480) -> str:
     """Milliseconds a frame, and the length of a scan, by the target's side."""
-    lines = ["| target, in 640x480 | TRACKING ms | LOST ms | frames to scan all |"]
-    lines.append("|---|---|---|---|")
+    lines = [
+        "| target, in 640x480 | TRACKING ms | LOST ms | frames to see all | frames of a round |"
+    ]
+    lines.append("|---|---|---|---|---|")
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
     never = PresenceSettings(tracking_score=0, lost_score=0, found_score=1)
@@ -243,8 +261,80 @@ def cost_table(engine: TrackingEngine, width: int = 640, height: int = 480) -> s
                 follower.follow(np.roll(image, 40, axis=0))
                 times.append((time.perf_counter() - started) * 1e3)
             milliseconds.append(statistics.median(times[5:]))
-        scan = frames_to_scan(engine, box, width, height)
-        lines.append(f"| {side}x{side} | {milliseconds[0]:.1f} | {milliseconds[1]:.1f} | {scan} |")
+        cells = (
+            f"{side}x{side}",
+            *(f"{value:.1f}" for value in milliseconds),
+            *frames_to_scan(engine, box, width, height),
+        )
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Reappearance:
+    """A target that is seen again far from where it was lost.
+
+    Attributes:
+        side: of the square target that would be searched for in as large a region, pixels.
+        frames: until it was taken back; None where not within ``PATIENCE`` frames, or wrongly.
+    """
+
+    side: float
+    frames: int | None
+
+
+def find_again(
+    engine: TrackingEngine, settings: PresenceSettings, sequence: Sequence
+) -> Iterator[Reappearance]:
+    """Lose a target in the corner farthest from it, while it is erased; then show it.
+
+    Reappearances in which the erased target is not LOST are left out.
+    """
+    images = list(sequence.frames)
+    boxes = [Box(*box.tolist()) for box in sequence.truth]
+    started = engine.start(images[0], boxes[0])
+    adapted, _ = engine.adapt(images[0], started, AdaptationSettings())
+    height, width = images[0].shape[:2]
+    corners = [(x * width, y * height) for x in (0.15, 0.85) for y in (0.15, 0.85)]
+    last = len(images) - 1
+    for begin in np.linspace(last // 4, last - 25, REAPPEARANCES).astype(int):
+        box = boxes[begin]
+        far = max(corners, key=lambda corner: math.dist(corner, box.pixel_center))
+        follower = Follower(engine, settings)
+        there = replace(adapted, center=far, size=(box.w, box.h))
+        follower.put("target", there)
+        hidden = erase(images[begin], box)
+        # Rounds of the scan are then at different stages.
+        for _ in range(settings.lost_frames + 3 + begin % 6):
+            state = follower.follow(hidden)["target"].state
+        if state is not TrackState.LOST:
+            continue
+        taken_back = None
+        for number in range(1, PATIENCE + 1):
+            shown = last - abs((begin + number - 1) % (2 * last) - last)  # to the end and back
+            frame = follower.follow(images[shown])["target"]
+            if frame.box is not None:
+                taken_back = number if iou(frame.box, boxes[shown]) > 0.5 else None
+                break
+        yield Reappearance(engine.search_side(there) / 4, taken_back)
+
+
+def find_again_table(reappearances: list[Reappearance]) -> str:
+    """Frames until targets were taken back, by their size."""
+    lines = ["| target | number | median frames | within 10 | within 30 | within 60 |"]
+    lines.append("|---|---|---|---|---|---|")
+    for low, high in ((0, 40), (40, 80), (80, math.inf), (0, math.inf)):
+        frames = [
+            math.inf if one.frames is None else one.frames
+            for one in reappearances
+            if low <= one.side < high
+        ]
+        within = (
+            _share(sum(n <= most for n in frames), len(frames)) for most in (10, 30, PATIENCE)
+        )
+        median = f"{statistics.median(frames):.0f}" if frames else "-"
+        cells = (f"{low} to {high}", len(frames), median, *within)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
 
@@ -278,6 +368,8 @@ def main() -> None:
         print(f"{describe_machine()}; {arguments.threads} threads, {engine.runtime}\n{settings}\n")
         print(cost_table(engine))
         sequences = read_folder(arguments.dataset)
+        again = [one for each in sequences for one in find_again(engine, settings, each)]
+        print(f"\n{find_again_table(again)}", flush=True)
         for cases in (
             as_they_are(sequences),
             erased(sequences),

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -36,11 +34,10 @@ from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.node import qos
 from autrack_ros.node.image_conversion import bgr_to_image
 from benchmarks.machine import describe_machine
+from benchmarks.node_process import WAIT_S, node_process, use_own_domain
 
-ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ("overlay", "response_map", "response_heatmap")
 TARGET_SIDE = 60
-WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -157,7 +154,7 @@ class Camera:
 
 def measure(case: Case, seconds: float, rate: float, parameters: list[str]) -> str:
     """Run one case with a node of its own; return its row."""
-    with _node_process(parameters) as process, _spinning_node() as node:
+    with node_process(parameters) as process, _spinning_node() as node:
         camera = Camera(node, case)
         _wait_for(lambda: camera.ready, "the node")
         client = node.create_client(Initialize, "tracker/initialize")
@@ -190,20 +187,8 @@ def measure(case: Case, seconds: float, rate: float, parameters: list[str]) -> s
 
 
 @contextmanager
-def _node_process(parameters: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    words = [word for parameter in parameters for word in ("-p", parameter)]
-    command = [sys.executable, "-m", "autrack_ros.node.tracker_node", "--ros-args", *words]
-    process = subprocess.Popen([*command, "--log-level", "warn"])
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(WAIT_S)
-
-
-@contextmanager
 def _spinning_node() -> Iterator[Node]:
-    rclpy.init()
+    rclpy.init(args=[])  # not the words of this command
     node = Node("camera")
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -242,9 +227,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     reuse_large_blocks()
-    os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(ROOT / "config/fastdds_shm.xml"))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 99))
+    use_own_domain()
     print(f"{describe_machine()}; {arguments.rate:g} Hz for {arguments.seconds:g} s\n")
     print(
         "| case | images | unanswered | dropped by the node | p50 ms | p95 ms | p99 ms | max ms "

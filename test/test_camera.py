@@ -170,6 +170,13 @@ def test_pixels_that_are_no_numbers_have_no_direction(model: str, x: float) -> N
     assert found is None or (model == "" and x == 1e300)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("focal_length", [5e-324, 1e-300, 1e-160])
+def test_a_focal_length_of_nearly_nothing_gives_a_unit_vector_or_none(focal_length: float) -> None:
+    found = bearing(camera(k=np.diag([focal_length, focal_length, 1.0])), 100.0, 50.0)
+    assert found is None or math.hypot(*found) == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("info", "named"),
     [

@@ -13,7 +13,11 @@ import pytest
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's sensor_msgs")
 from sensor_msgs.msg import CompressedImage
 
-from autrack_ros.node.image_conversion import MAX_COMPRESSED_PIXELS, compressed_to_bgr
+from autrack_ros.node.image_conversion import (
+    MAX_COMPRESSED_PIXELS,
+    compressed_to_bgr,
+    declared_size,
+)
 from autrack_ros.tracking.errors import InvalidImageError
 
 HEIGHT, WIDTH = 48, 64
@@ -194,6 +198,17 @@ def test_depth_images_are_refused(text: str) -> None:
 def test_broken_data_name_the_format_and_the_bytes(data: bytes, named: str) -> None:
     with pytest.raises(InvalidImageError, match=f"^format 'bgr8; any', .*{named}"):
         compressed_to_bgr(message("bgr8; any", data))
+
+
+@pytest.mark.parametrize("data", [JPEG, PNG, JPEG[: len(JPEG) // 2], PNG[: len(PNG) // 2]])
+def test_the_declared_size_needs_no_pixels(data: bytes) -> None:
+    assert declared_size(message("any", data)) == (WIDTH, HEIGHT)
+
+
+def test_what_declares_no_size_or_too_large_a_one_is_refused() -> None:
+    for data, named in ((b"", "0 bytes: not the data"), (png(30000, 30000, 8, 2, b""), "30000x")):
+        with pytest.raises(InvalidImageError, match=f"^format 'bgr8; any', .*{named}"):
+            declared_size(message("bgr8; any", data))
 
 
 def test_a_jpeg_cut_off_after_its_preview_is_told() -> None:

@@ -62,6 +62,7 @@ def bag(tmp_path):
             stop_reason="completed",
             max_change=1.0,
             mean_change=0.5,
+            support_crops=1,
         )
         writer.write_message(f"{NODE}/adaptation", 1, adaptation)
         states = constants("autrack_ros/msg/Track")
@@ -74,13 +75,16 @@ def bag(tmp_path):
             track = new_message(
                 "autrack_ros/msg/Track",
                 header=head(index),
-                state=states["TRACKING"],
+                state=states["ADAPTING" if index == 0 else "TRACKING"],
                 id="head",
                 center_x=x + 2 + w / 2,
                 center_y=y + h / 2,
                 size_x=w,
                 size_y=h,
                 score=0.75,
+                peak=0.75,
+                second_peak=0.25,
+                sharpness=9.0,
                 processing_ms=10.0 + index,
                 adaptation_ms=120.0,
                 processed_images=index if index > 2 else index + 1,

@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 from autrack_ros.node.image_conversion import (
     ACCEPTED_ENCODINGS,
     bgr_to_image,
+    check_image,
     float_to_image,
     image_to_bgr,
 )
@@ -159,8 +160,14 @@ def test_unpadded_bgr8_is_a_view_of_the_message() -> None:
 def test_damaged_images_name_the_field_its_value_and_what_is_accepted(
     damaged: Image, named: str
 ) -> None:
-    with pytest.raises(InvalidImageError, match=named):
-        image_to_bgr(damaged)
+    for read in (image_to_bgr, check_image):
+        with pytest.raises(InvalidImageError, match=named):
+            read(damaged)
+
+
+@pytest.mark.parametrize("encoding", ACCEPTED_ENCODINGS)
+def test_the_size_of_an_image_is_its_width_and_height(encoding: str) -> None:
+    assert check_image(message(encoding, noise(encoding), padding=4)) == (WIDTH, HEIGHT)
 
 
 @pytest.mark.parametrize("encoding", ACCEPTED_ENCODINGS)

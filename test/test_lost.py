@@ -94,6 +94,18 @@ def test_a_target_hidden_for_20_frames_is_lost_and_found_at_the(engine, back):
     assert iou(frames[-1].box, back) > 0.7
 
 
+def test_a_small_target_that_reappears_far_away_is_found_within_two_rounds_of_the_scan(engine):
+    small, back = Box(24, 20, 20, 18), Box(270, 200, 20, 18)
+    _, round_frames = lost.frames_to_scan(engine, small, WIDTH, HEIGHT)
+    assert round_frames <= 10
+    within = 2 * round_frames + SETTINGS.found_frames  # it comes in the middle of a round
+    shown, hidden, again = (scene(*places) for places in ([(small, LOOK)], [], [(back, LOOK)]))
+    frames = follow(engine, [shown] * 3 + [hidden] * 8 + [again] * within, small)
+    assert states(frames[7:10]) == [LOST] * 3
+    assert frames[-1].state is TRACKING
+    assert iou(frames[-1].box, back) > 0.6
+
+
 def test_a_look_alike_that_passes_does_not_take_the_box(engine):
     images = [scene((TARGET, LOOK), (Box(5 * i, 135, 48, 40), OTHER_LOOK)) for i in range(40)]
     frames = follow(engine, images, TARGET)
@@ -199,10 +211,11 @@ def test_an_erased_target_leaves_what_is_around_it():
     assert np.array_equal(erased[:80], with_target[:80])
 
 
-def test_a_scan_takes_as_many_frames_as_places_by_two(engine):
-    # Regions have 4 times the target's side, so that places are 96 pixels apart.
-    frames = lost.frames_to_scan(engine, Box(296, 216, 48, 48), 640, 480)
-    assert frames == -(-9 * 7 // 2)
+def test_a_scan_sees_all_in_as_many_frames_as_coarse_regions_at_most(engine):
+    # Coarse regions have 8 times the target's side, so that they are at most 288 pixels apart.
+    all_seen, round_frames = lost.frames_to_scan(engine, Box(296, 216, 48, 48), 640, 480)
+    assert all_seen == 3 * 2 - 1  # two in the first frame, when there is nothing to look at finely
+    assert all_seen <= round_frames <= all_seen + 4
 
 
 def test_settings_of_the_command_are_named_when_wrong():

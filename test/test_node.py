@@ -336,7 +336,7 @@ def test_debug_images_are_made_only_while_somebody_subscribes(
 
         def publish() -> list[str]:
             made.clear()
-            published.pictures(Header(), image, [target], target)
+            published.pictures(Header(), image, [target], target.id)
             return made
 
         assert publish() == []

@@ -218,19 +218,6 @@ def test_images_whose_stamps_stand_still_are_tracked_all_the_same(
     assert f"{FROZEN_IMAGES} images in a row have the stamp" in capfd.readouterr().err
 
 
-def test_a_change_of_the_image_size_ends_the_targets_and_a_new_box_starts_one(
-    client: Client,
-) -> None:
-    client.start_target("small")
-    assert client.send(client.image(width=400, height=304)).state == Track.IDLE
-    text = client.status(Status.ENDED, "small").text
-    assert "the image size changed from 320x240 to 400x304" in text
-    image = client.image(width=400, height=304)
-    client.send(image)
-    client.send_box(BOX, "large", image)
-    client.status(Status.STARTED, "large")
-
-
 def test_a_change_of_the_frame_id_is_logged_and_the_targets_are_followed_on(
     client: Client, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -126,28 +124,6 @@ def test_another_error_is_not_taken_for_full_memory(
         engine.adapt(IMAGE, target, SETTINGS)
 
 
-@contextmanager
-def node_in_this_process(*parameters: str) -> Iterator[None]:
-    """A tracker node at work, in a thread."""
-    import rclpy
-    from rclpy.signals import SignalHandlerOptions
-
-    from autrack_ros.node.tracker_node import TrackerNode
-
-    words = [word for parameter in parameters for word in ("-p", parameter)]
-    rclpy.init(args=["--ros-args", *words], signal_handler_options=SignalHandlerOptions.NO)
-    node = TrackerNode()
-    thread = threading.Thread(target=node.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        rclpy.shutdown()
-        thread.join(10)
-        node.close()
-        node.destroy_node()
-
-
 @pytest.mark.parametrize(
     ("room_for", "crops", "stop_reason", "line"),
     [
@@ -167,6 +143,7 @@ def test_the_node_says_so_in_its_report_and_log_and_follows_on(
     pytest.importorskip("autrack_ros.msg", reason="needs the built messages of this package")
     from autrack_ros.msg import Track
     from node_client import UPDATED, node_client
+    from node_thread import tracker_thread
 
     adapt = TrackingEngine._adapt
 
@@ -182,7 +159,7 @@ def test_the_node_says_so_in_its_report_and_log_and_follows_on(
         return adapt(engine, image, target, settings, should_cancel)
 
     monkeypatch.setattr(TrackingEngine, "_adapt", limited)
-    with node_client() as client, node_in_this_process("adaptation.steps:=2"):
+    with node_client() as client, tracker_thread(**{"adaptation.steps": 2}):
         client.wait_for_node()
         assert client.adapt_target("patch").state == Track.ADAPTING
         (report,) = client.until(lambda: client.reports, "report")

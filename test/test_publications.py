@@ -24,6 +24,7 @@ from autrack_ros.tracking.engine import TrackResult
 HEADER = Header(frame_id="camera_optical")
 IMAGE = np.full((120, 160, 3), 90, np.uint8)
 INFO = CameraInfo(k=[100.0, 0.0, 80.0, 0.0, 100.0, 60.0, 0.0, 0.0, 1.0])
+COUNTS = Counts(processed=7, dropped=2, processing_ms=20.0)
 SEEN, UNSEEN = Box(30, 20, 40, 30), Box(90, 60, 20, 20)
 RESULT = TrackResult(
     box=SEEN,
@@ -78,13 +79,12 @@ class World:
     def find(self, topics: str, package: str) -> Any:
         return self.packages.get(package)
 
-    def publish(self) -> dict[str, list[Any]]:
+    def publish(self, selected: str = "seen") -> dict[str, list[Any]]:
         """Publish all of an image; return the messages by topic."""
         publications = Publications(self, self)
-        counts = Counts(processed=7, dropped=2, processing_ms=20.0)
-        tracks = publications.tracks(HEADER, TARGETS, TARGETS[0], INFO, counts)
+        tracks = publications.tracks(HEADER, TARGETS, selected, INFO, COUNTS)
         publications.views(tracks, HEADER, IMAGE.shape[0], TARGETS, INFO, 1.0)
-        publications.pictures(HEADER, IMAGE, TARGETS, TARGETS[0])
+        publications.pictures(HEADER, IMAGE, TARGETS, selected)
         return {name: it.published for name, it in self.publishers.items() if it.published}
 
 
@@ -104,6 +104,14 @@ def test_tracks_say_of_every_target_what_is_known_and_nothing_else() -> None:
         track = tracks[name]
         assert (track.size_x, track.score, track.peak, track.bearing.z) == (0, 0, 0, 0)
     assert {(track.processed_images, track.dropped_images) for track in array.tracks} == {(7, 2)}
+
+
+def test_the_selected_target_is_on_track_also_of_an_unusable_image() -> None:
+    world = World(watchers=0)
+    assert world.publish(selected="lost")["~/track"][0].id == "lost"
+    Publications(world, world).unusable(HEADER, ["seen", "lost"], "lost", COUNTS)
+    (track,) = world.publishers["~/track"].published
+    assert (track.id, track.state, track.size_x) == ("lost", Track.LOST, 0)
 
 
 def test_what_nobody_watches_is_not_made() -> None:

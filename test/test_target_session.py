@@ -483,8 +483,10 @@ def test_every_new_id_is_a_target_up_to_max_targets(engine: TrackingEngine) -> N
     assert world.answers[2] == [refusal]
     world.ask("b", OTHER)  # those that are there are not counted twice
     world.ask("a", box_in(1))
-    assert list(world.see()) == ["a", "b"]
-    assert world.session.ids == ("a", "b")
+    tracked = world.see()
+    assert list(tracked) == ["a", "b"]
+    assert tracked["a"].box == box_in(1)
+    assert world.refusals() == [refusal]
     world.session.remove("a", "removed")
     assert world.start("c", box_in(2)).box == box_in(2)
     assert world.session.ids == ("b", "c")

@@ -1,51 +1,147 @@
+"""The coarse-to-fine scan for a lost target, with made responses."""
+
 import itertools
 import math
 import time
 
+import numpy as np
 import pytest
 
-from autrack_ros.tracking.wide_search import SPACING, places
+from autrack_ros.tracking.wide_search import FINE_PLACES, REACH, SPACING, ZOOM, WideSearch
 
-WIDTH, HEIGHT = 320, 240
-
-
-def one_round(center, side):
-    looked = places(center, side, WIDTH, HEIGHT)
-    first = next(looked)
-    return [first, *itertools.takewhile(lambda place: place != first, looked)]
+WIDTH, HEIGHT = 640, 480
+CENTER, SIDE = (100.0, 80.0), 96.0
+CELLS = 16
 
 
-@pytest.mark.parametrize("center", [(100.0, 80.0), (0.0, 240.0), (319.5, 3.25)])
+def look(search, target=None, count=2):
+    """A frame; the response of a coarse region has clutter and, where it lies, the target."""
+    fine, coarse = search.next_places(count)
+    for place in coarse:
+        side = search.zoom * search.side
+        step = side / CELLS
+        first = [middle - (side - step) / 2 for middle in place]
+        to_image = np.array([[step, 0, first[0]], [0, step, first[1]]])
+        random = np.random.default_rng(hash(place) % 2**32)
+        response = random.uniform(0, 0.1, (CELLS, CELLS)).astype(np.float32)
+        if target is not None:
+            column, row = (round((t - f) / step) for t, f in zip(target, first, strict=True))
+            if 0 <= column < CELLS and 0 <= row < CELLS:
+                response[row, column] = 0.2
+        search.learn(response, to_image)
+    return fine, coarse
+
+
+def apart(one, other):
+    """The larger of the distances along x and y."""
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def scan(frames, side=SIDE, center=CENTER):
+    search = WideSearch(center, side, WIDTH, HEIGHT)
+    return search, [look(search) for _ in range(frames)]
+
+
+def new_places(frames):
+    """Coarse places of the first round."""
+    seen = []
+    for place in itertools.chain.from_iterable(coarse for _, coarse in frames):
+        if place in seen:
+            break
+        seen.append(place)
+    return seen
+
+
+@pytest.mark.parametrize("center", [(100.0, 80.0), (0.0, 240.0), (639.5, 3.25)])
 @pytest.mark.parametrize("side", [60.0, 133.0, 900.0])
-def test_it_begins_where_the_target_was_and_goes_outwards(center, side):
-    distances = [math.dist(place, center) for place in one_round(center, side)]
-    assert distances[0] == 0
+def test_the_region_looked_at_grows_from_the_last_place_to_the_whole_image(center, side):
+    search, frames = scan(120, side, center)
+    places = new_places(frames)
+    distances = [math.dist(place, center) for place in places]
     assert distances == sorted(distances)
+    reach = SPACING / 2 * search.zoom * side
+    for point in itertools.product(range(0, WIDTH + 1, 32), range(0, HEIGHT + 1, 32)):
+        nearest = min(apart(place, point) for place in places)
+        assert nearest <= reach + 1e-9, point
 
 
-@pytest.mark.parametrize("center", [(100.0, 80.0), (0.0, 240.0), (319.5, 3.25)])
-def test_a_target_of_half_a_region_is_wholly_inside_one_wherever_it_is(center):
-    side, half = 60.0, 15.0
-    looked = one_round(center, side)
-    for x, y in itertools.product(range(15, WIDTH - 14, 5), range(15, HEIGHT - 14, 5)):
-        nearest = min(max(abs(x - px), abs(y - py)) for px, py in looked)
-        assert nearest + half <= side / 2, (x, y)
+@pytest.mark.parametrize("side", [48.0, 96.0, 192.0, 384.0, 768.0])
+def test_the_whole_image_is_covered_within_as_many_frames_as_coarse_regions(side):
+    step = SPACING * min(ZOOM * side, WIDTH / SPACING)
+    regions = math.ceil(WIDTH / step) * math.ceil(HEIGHT / step)
+    _, frames = scan(regions, side)
+    assert len(new_places(frames)) == regions
 
 
-def test_neighbours_are_half_a_region_apart():
-    looked = one_round((160.0, 120.0), 80.0)
-    assert (160.0 + SPACING * 80, 120.0) in looked
-    assert len(looked) == len(set(looked)) == 9 * 7
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("side", [20.0, 96.0, 900.0])
+def test_no_frame_has_more_regions_than_asked_for(count, side):
+    search = WideSearch(CENTER, side, WIDTH, HEIGHT)
+    for _ in range(60):
+        fine, coarse = look(search, count=count)
+        assert 1 <= len(fine) + len(coarse) <= count
 
 
-def test_it_begins_again_when_all_was_looked_at():
-    looked = places((10.0, 10.0), 200.0, WIDTH, HEIGHT)
-    count = len(one_round((10.0, 10.0), 200.0))
-    first = list(itertools.islice(looked, count))
-    assert list(itertools.islice(looked, count)) == first
+def test_the_best_coarse_response_is_looked_at_finely_in_the_next_frame():
+    target = (520.0, 410.0)
+    search = WideSearch(CENTER, SIDE, WIDTH, HEIGHT)
+    looks = [look(search, target) for _ in range(20)]
+
+    def first(kind, within):
+        return next(
+            number
+            for number, places in enumerate(looks)
+            if any(apart(place, target) < within for place in places[kind])
+        )
+
+    region = ZOOM * SIDE
+    assert first(0, region / CELLS) == first(1, region / 2) + 1
 
 
-def test_a_tiny_target_in_a_large_image_takes_no_time_for_all_places_at_once():
+def rounds(side, count):
+    """Fine places of the first few rounds."""
+    search = WideSearch(CENTER, side, WIDTH, HEIGHT)
+    places, first = [], None
+    while True:
+        fine, coarse = look(search)
+        if first is None or first in coarse:
+            if len(places) == count:
+                return places
+            places.append([])
+        first = first or coarse[0]
+        places[-1] += fine
+
+
+@pytest.mark.parametrize("side", [48.0, 96.0, 192.0])
+def test_in_a_round_no_place_is_looked_at_twice_and_the_best_few_are(side):
+    (places,) = rounds(side, 1)
+    assert len(places) >= FINE_PLACES
+    for one, other in itertools.combinations(places, 2):
+        assert apart(one, other) > REACH * side
+
+
+def test_rounds_look_at_ever_more_places_until_all_were_looked_at_then_are_short_again():
+    counts = [len(places) for places in rounds(192.0, 8)]
+    assert counts[:3] == [FINE_PLACES, 2 * FINE_PLACES, 4 * FINE_PLACES]
+    assert FINE_PLACES in counts[3:]
+
+
+def test_a_flat_response_keeps_the_scan_going():
+    search = WideSearch(CENTER, SIDE, WIDTH, HEIGHT)
+    flat = np.zeros((CELLS, CELLS), np.float32)
+    seen = set()
+    for _ in range(60):
+        fine, coarse = search.next_places(2)
+        assert 1 <= len(fine) + len(coarse) <= 2
+        seen.update(coarse)
+        for x, y in coarse:
+            search.learn(flat, np.array([[12.0, 0, x - 90], [0, 12.0, y - 90]]))
+    assert len(seen) == 5 * 4  # steps of at most 144 pixels
+
+
+def test_a_tiny_target_in_a_large_image_takes_little_time():
     started = time.process_time()
-    assert next(places((2000.0, 1500.0), 8.0, 4000, 3000)) == (2000.0, 1500.0)
+    search = WideSearch((2000.0, 1500.0), 8.0, 4000, 3000)
+    for _ in range(100):
+        look(search)
     assert time.process_time() - started < 0.5

@@ -123,27 +123,6 @@ def test_an_error_of_a_call_is_reported() -> None:
     assert errors == ["broken call"]
 
 
-def test_stop_does_the_calls_but_not_the_item() -> None:
-    begun, finish = threading.Event(), threading.Event()
-    done: list[object] = []
-
-    def process(item: int) -> None:
-        begun.set()
-        assert finish.wait(10)
-        done.append(item)
-
-    worker = Worker(process, print)
-    worker.start()
-    worker.put(1)
-    assert begun.wait(10)
-    worker.call(lambda: done.append("call"))
-    worker.put(2)
-    assert not worker.stop(timeout_s=0.01)
-    finish.set()
-    assert worker.stop()
-    assert done == [1, "call"]
-
-
 def test_spare_time_is_used_until_there_is_nothing_to_do_and_again_after_work() -> None:
     left = 3
     spare_calls, order = 0, []
@@ -187,3 +166,40 @@ def test_work_comes_before_spare_time() -> None:
     worker.put(1)
     assert processed.wait(10)
     assert worker.stop()
+
+
+def test_spare_time_is_used_after_an_error_too() -> None:
+    used = threading.Event()
+
+    def fail(item: int) -> None:
+        raise ValueError("broken image")
+
+    def spare() -> bool:
+        used.set()
+        return False
+
+    worker: Worker[int] = Worker(fail, lambda error: None, spare)
+    worker.start()
+    worker.put(1)
+    assert used.wait(10)
+    assert worker.stop()
+
+
+def test_stop_makes_the_calls_that_wait_and_leaves_the_item() -> None:
+    begun, finish = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def process(item: str) -> None:
+        begun.set()
+        assert finish.wait(10)
+        done.append(item)
+
+    worker = Worker(process, print)
+    worker.start()
+    worker.put("first")
+    assert begun.wait(10)
+    worker.put("second")
+    worker.call(lambda: done.append("call"))
+    threading.Timer(0.05, finish.set).start()
+    assert worker.stop()
+    assert done == ["first", "call"]

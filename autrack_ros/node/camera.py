@@ -75,15 +75,16 @@ def bearings(info: CameraInfo, points: np.ndarray) -> np.ndarray | None:
     if len(points) == 0:  # which OpenCV refuses
         return np.empty((0, 3))
     full = _to_full_resolution(info, points)
-    # Skew (K[1]) is left out, as in all of OpenCV.
-    normalized = (full - (info.k[2], info.k[5])) / (info.k[0], info.k[4])
     with np.errstate(all="ignore"):  # far outside the image the numbers may overflow: NaN
+        # Skew (K[1]) is left out, as in all of OpenCV.
+        normalized = (full - (info.k[2], info.k[5])) / (info.k[0], info.k[4])
         if info.distortion_model == "equidistant":
             return _fisheye_rays(normalized, np.array(info.d))
         if any(info.d):
             normalized = _undistorted(normalized, np.array(info.d))
         rays = np.column_stack([normalized, np.ones(len(normalized))])
-        return rays / np.linalg.norm(rays, axis=1, keepdims=True)
+        lengths = np.linalg.norm(rays, axis=1, keepdims=True)
+        return np.where(np.isfinite(lengths), rays / lengths, np.nan)
 
 
 def check_camera(info: CameraInfo) -> None:

@@ -105,11 +105,12 @@ class Pipeline:
         try:
             image, targets = self._follow(message)
         except Exception as error:
-            self._publications.unusable(header, self._session.ids, self._counts(started))
+            ids, counts = self._session.ids, self._counts(started)
+            self._publications.unusable(header, ids, self._selected(), counts)
             self._session.refuse_impatient(described(error))
             raise
         self._processed += 1
-        selected = self._selected(targets)
+        selected = self._selected()
         info = self.camera_info
         counts = self._counts(started)
         tracks = self._publications.tracks(header, targets, selected, info, counts)
@@ -132,11 +133,10 @@ class Pipeline:
         image = self._to_bgr(message)
         return image, self._session.follow(message, image)
 
-    def _selected(self, targets: list[TrackedTarget]) -> TrackedTarget | None:
+    def _selected(self) -> str | None:
         """The target of ``~/track``: the one that was chosen, or else the first."""
-        chosen = self._session.settings.selected_target
-        first = targets[0] if targets else None
-        return next((target for target in targets if target.id == chosen), first)
+        ids, chosen = self._session.ids, self._session.settings.selected_target
+        return chosen if chosen in ids else next(iter(ids), None)
 
     def _counts(self, started: float) -> Counts:
         elapsed_ms = (time.perf_counter() - started) * 1e3

@@ -39,9 +39,9 @@ def run_program(name: str, make: Callable[[], Program], args: list[str] | None =
     node = None
     try:
         try:
-            rclpy.init(args=args)
+            _init_ros(name, sys.argv if args is None else args)
         except RuntimeError as error:  # no logging yet
-            print(f"{name}: wrong ROS arguments: {str(error).splitlines()[0]}", file=sys.stderr)
+            print(f"{name}: wrong ROS arguments: {_first_line(error)}", file=sys.stderr)
             return 1
         try:
             node = make()
@@ -64,6 +64,27 @@ def run_program(name: str, make: Callable[[], Program], args: list[str] | None =
             node.close()
         rclpy.try_shutdown()
     return 0
+
+
+def _init_ros(name: str, args: list[str]) -> None:
+    """Start ROS; without a log file where there can be none, as on a full disk.
+
+    Raises:
+        RuntimeError: the arguments are wrong.
+    """
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:
+        rclpy.try_shutdown()  # of what was begun
+        try:
+            rclpy.init(args=[*args, "--ros-args", "--disable-external-lib-logs"])
+        except RuntimeError:
+            raise error from None
+        rclpy.logging.get_logger(name).warning(f"no log file: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 class _FirstInterrupt:

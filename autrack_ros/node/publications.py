@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -120,27 +121,24 @@ class Publications:
         self,
         header: Header,
         targets: Sequence[TrackedTarget],
-        selected: TrackedTarget | None,
+        selected: str | None,
         info: CameraInfo | None,
         counts: Counts,
     ) -> list[Track]:
         """Publish where all targets are, and return that."""
         messages = {target.id: _message(header, target, info, counts) for target in targets}
-        self._tracks.publish(TrackArray(header=header, tracks=list(messages.values())))
-        if selected is None:
-            self._track.publish(_with_counts(header, Track.IDLE, counts))
-        else:
-            self._track.publish(messages[selected.id])
+        self._publish_tracks(header, messages, selected, counts)
         return list(messages.values())
 
-    def unusable(self, header: Header, ids: Sequence[str], counts: Counts) -> None:
+    def unusable(
+        self, header: Header, ids: Sequence[str], selected: str | None, counts: Counts
+    ) -> None:
         """Say of all targets that an image did not show where they are.
 
         Whoever follows the tracks must not go on with the boxes of the image before.
         """
-        tracks = [_with_counts(header, Track.LOST, counts, name) for name in ids]
-        self._tracks.publish(TrackArray(header=header, tracks=tracks))
-        self._track.publish(tracks[0] if tracks else _with_counts(header, Track.IDLE, counts))
+        messages = {name: _with_counts(header, Track.LOST, counts, name) for name in ids}
+        self._publish_tracks(header, messages, selected, counts)
 
     def views(
         self,
@@ -171,11 +169,12 @@ class Publications:
         header: Header,
         image: np.ndarray,
         targets: Sequence[TrackedTarget],
-        selected: TrackedTarget | None,
+        selected: str | None,
     ) -> None:
         """Draw and publish what somebody looks at."""
-        result = None if selected is None else selected.result
-        if selected is not None and result is not None:
+        chosen = next((target for target in targets if target.id == selected), None)
+        result = None if chosen is None else chosen.result
+        if chosen is not None and result is not None:
             if _watched(self._response_map):
                 self._response_map.publish(float_to_image(result.response, header))
             if _watched(self._heatmap):
@@ -184,16 +183,25 @@ class Publications:
                     result.response,
                     result.response_to_image,
                     result.search_to_image,
-                    selected.box,
-                    STATE_NAMES[_state(selected)],
+                    chosen.box,
+                    STATE_NAMES[_state(chosen)],
                 )
                 self._heatmap.publish(bgr_to_image(heat, header))
         if _watched(self._overlay):
             drawn = [_drawn(target) for target in targets if target.state is not None]
             self._overlay.publish(bgr_to_image(draw_overlay(image, drawn), header))
 
-    def _make(self, kind: type, topic: str, profile: object) -> Publisher:
-        publisher = self._node.create_publisher(kind, topic, profile)
+    def _publish_tracks(
+        self, header: Header, messages: dict[str, Track], selected: str | None, counts: Counts
+    ) -> None:
+        self._tracks.publish(TrackArray(header=header, tracks=list(messages.values())))
+        if selected is None:
+            self._track.publish(_with_counts(header, Track.IDLE, counts))
+        else:
+            self._track.publish(messages[selected])
+
+    def _make(self, kind: type, topic: str, profile: QoSProfile) -> Publisher:
+        publisher: Publisher = self._node.create_publisher(kind, topic, profile)
         self._made.append(publisher)
         return publisher
 

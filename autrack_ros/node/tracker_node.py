@@ -42,6 +42,7 @@ from autrack_ros.node.target_session import Request, TargetSession
 from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.srv import Initialize, RemoveTarget
 from autrack_ros.tracking import ConfigurationError, InvalidImageError, load_engine
+from autrack_ros.tracking.runtime import forget_traced_modules
 
 _MEGABYTE = 1_000_000
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -168,13 +169,17 @@ class TrackerNode(LifecycleNode):
             self._optional,
         )
         self._pipeline.start()
+        gc.collect()
+        gc.freeze()  # what was loaded stays: later collections need not walk through all of torch
 
     def _end_work(self) -> None:
         if self._pipeline is None:
             return
         self._pipeline.stop()
         self._pipeline = None
+        gc.unfreeze()
         gc.collect()  # the network is part of cycles
+        forget_traced_modules()
         return_free_blocks()
         torch.cuda.empty_cache()
 
@@ -285,19 +290,14 @@ class TrackerNode(LifecycleNode):
             return response
         answered: Future = Future()
 
-        def answer(outcome: Adapted | str) -> None:
-            answered.set_result(outcome)
-            if self.executor is not None:
-                self.executor.wake()
-
-        self._request(request.box, answer, patient=False)
+        self._request(request.box, partial(self._settle, answered), patient=False)
         outcome = await answered
-        if isinstance(outcome, str):
-            response.reason = outcome
-        else:
+        if isinstance(outcome, Adapted):
             response.accepted = True
             job = outcome.job
             response.report = report_message(job.header, job.id, outcome.report)
+        else:
+            response.reason = str(outcome)
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -324,15 +324,19 @@ class TrackerNode(LifecycleNode):
 
         def remove(session: TargetSession) -> None:
             removed = session.remove(request.id, "removed")
-            answered.set_result((removed, session.shown_ids))
-            if self.executor is not None:
-                self.executor.wake()
+            refusal = f"no target '{request.id}'; followed are {session.shown_ids}"
+            self._settle(answered, "" if removed else refusal)
 
         self._pipeline.command(remove)
-        response.success, shown_ids = await answered
-        if not response.success:
-            response.message = f"no target '{request.id}'; followed are {shown_ids}"
+        response.message = str(await answered)
+        response.success = not response.message
         return response
+
+    def _settle(self, answered: Future, value: object) -> None:
+        """Give a callback what it waits for, from another thread."""
+        answered.set_result(value)
+        if self.executor is not None:
+            self.executor.wake()
 
     def _on_settings(self, settings: Settings) -> None:
         self._settings = settings

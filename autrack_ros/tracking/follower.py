@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,7 +10,7 @@ from autrack_ros.tracking.boxes import Box, iou
 from autrack_ros.tracking.engine import TrackingEngine, TrackResult
 from autrack_ros.tracking.presence import Presence, PresenceSettings, TrackState
 from autrack_ros.tracking.target import Target
-from autrack_ros.tracking.wide_search import places
+from autrack_ros.tracking.wide_search import WideSearch
 
 NEAR_IOU = 0.3  # of the boxes of a found target in two frames in a row
 
@@ -38,7 +37,7 @@ class _Followed:
     target: Target
     confident: Target  # as it was when last in state TRACKING
     presence: Presence = field(default_factory=Presence)
-    places: Iterator[tuple[float, float]] | None = None  # while it is lost
+    search: WideSearch | None = None  # while it is lost
     candidate: Target | None = None  # while it is lost: where it may be
 
 
@@ -109,35 +108,50 @@ class Follower:
             InvalidImageError: not an image, or not of the size the targets were started in.
         """
         looks = {name: self._where_to_look(target) for name, target in self._followed.items()}
-        found = iter(self.engine.follow(image, [t for look in looks.values() for t in look]))
+        targets = [target for fine, coarse in looks.values() for target in (*fine, *coarse)]
+        found = iter(self.engine.follow(image, targets))
         return {
-            name: self._conclude(self._followed[name], [next(found) for _ in look])
-            for name, look in looks.items()
+            name: self._conclude(
+                self._followed[name], [next(found) for _ in fine], [next(found) for _ in coarse]
+            )
+            for name, (fine, coarse) in looks.items()
         }
 
-    def _where_to_look(self, followed: _Followed) -> list[Target]:
-        if followed.places is None:
-            return [followed.target]
+    def _where_to_look(self, followed: _Followed) -> tuple[list[Target], list[Target]]:
+        """Targets at the places to look at finely and coarsely."""
+        if followed.search is None:
+            return [followed.target], []
         # Where it was last comes first: what went behind something or over the edge comes back.
         near = followed.target if followed.candidate is None else followed.candidate
-        far = (next(followed.places) for _ in range(self.lost_places))
-        return [near, *(replace(followed.confident, center=place) for place in far)]
+        fine, coarse = followed.search.next_places(self.lost_places)
+        size, zoom = followed.confident.size, followed.search.zoom
+        # A coarse region is the one that would belong to a larger target.
+        larger = replace(followed.confident, size=(zoom * size[0], zoom * size[1]))
+        return (
+            [near, *(replace(followed.confident, center=place) for place in fine)],
+            [replace(larger, center=place) for place in coarse],
+        )
 
     def _conclude(
-        self, followed: _Followed, found: list[tuple[Target, TrackResult]]
+        self,
+        followed: _Followed,
+        fine: list[tuple[Target, TrackResult]],
+        coarse: list[tuple[Target, TrackResult]],
     ) -> FollowedFrame:
-        target, result = max(found, key=lambda pair: pair[1].score)
+        target, result = max(fine, key=lambda pair: pair[1].score)
         score = result.score
-        if followed.places is not None:
-            followed.target = found[0][0]
+        if followed.search is not None:
+            followed.target = fine[0][0]
             score = self._evidence(followed, target, score)
+            for _, seen in coarse:
+                followed.search.learn(seen.response, seen.response_to_image)
         followed.presence = followed.presence.advance(score, self.settings)
         state = followed.presence.state
         if state is TrackState.LOST:
-            if followed.places is None:
-                followed.places = self._places(followed.confident)
+            if followed.search is None:
+                followed.search = self._search(followed.confident)
             return FollowedFrame(state, None, result.score, result)
-        followed.target, followed.places, followed.candidate = target, None, None
+        followed.target, followed.search, followed.candidate = target, None, None
         if state is TrackState.TRACKING:
             followed.confident = target
         return FollowedFrame(state, result.box, result.score, result)
@@ -152,6 +166,6 @@ class Follower:
             followed.presence = replace(followed.presence, frames=0)
         return score
 
-    def _places(self, target: Target) -> Iterator[tuple[float, float]]:
+    def _search(self, target: Target) -> WideSearch:
         height, width = target.image_shape[:2]
-        return places(target.center, self.engine.search_side(target), width, height)
+        return WideSearch(target.center, self.engine.search_side(target), width, height)

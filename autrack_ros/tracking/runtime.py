@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,19 @@ def to_openvino(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> openvino
         return import_openvino().convert_model(
             module, example_input=inputs, input=[tuple(value.shape) for value in inputs]
         )
+
+
+def forget_traced_modules() -> None:
+    """Free what torch.jit keeps of all that was ever traced: 20 MB a model made for OpenVINO.
+
+    It never does so by itself (pytorch#35600). For a program that is done with such models and
+    has no TorchScript of its own.
+    """
+    # Private, but the only way there is; where a later torch has none, the memory stays taken.
+    with suppress(AttributeError):
+        torch._C._jit_clear_class_registry()
+        torch.jit._recursive.concrete_type_store = torch.jit._recursive.ConcreteTypeStore()
+        torch.jit._state._clear_class_state()
 
 
 def _torch_predictor(frame: FrameNetwork, device: torch.device) -> Predictor:

@@ -1,39 +1,105 @@
-"""Where to look for a lost target: around its last place first, then ever farther."""
+"""Where to look for a lost target: a coarse-to-fine scan that grows to the whole image."""
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
 
-SPACING = 0.5  # of places to look at, fraction of the search region's side
+import cv2
+import numpy as np
+
+Place = tuple[float, float]  # middle of a search region, pixels
+
+ZOOM = 2.0  # of coarse regions: in them a target is seen half as large as in a fine one
+SPACING = 0.75  # of coarse regions, fraction of their side
+FINE_PLACES = 4  # at least as many are looked at finely in a first round, the best first
+REACH = 0.25  # of a fine region: a target so far from its middle is seen, fraction of the side
 
 
-def places(
-    center: tuple[float, float], side: float, width: int, height: int
-) -> Iterator[tuple[float, float]]:
-    """Centres of search regions that cover an image, nearest first, again and again.
+class WideSearch:
+    """A scan of an image for a target, a few search regions a frame.
 
-    Neighbours overlap by half, so that a target as large as half a region is wholly inside one.
+    A round goes over the image in coarse regions, nearest to the last place first. Their responses
+    are too weak to tell the target, but rank where it may be: the best places are looked at finely
+    meanwhile. Then a new round begins, which looks at twice as many; after one that looked at all,
+    a short one. So a target whose rank is low is found as well, where nothing stirs the ranks.
 
     Args:
-        center: where the target was last, pixels; always the first place.
-        side: of the search region, pixels.
+        center: where the target was last, pixels.
+        side: of a fine search region, pixels.
         width: of the image, pixels.
         height: of the image, pixels.
+
+    Attributes:
+        zoom: 1..ZOOM, side of a coarse region in sides of a fine one.
     """
-    step = SPACING * side
 
-    def along(middle: float, length: int) -> list[float]:
-        before, after = math.ceil(middle / step), math.ceil((length - middle) / step)
-        values = {min(max(middle + k * step, 0.0), length) for k in range(-before, after + 1)}
-        return sorted(values, key=lambda value: (abs(value - middle), value))
+    def __init__(self, center: Place, side: float, width: int, height: int) -> None:
+        self.side = side
+        # No coarser than what shows the whole image.
+        self.zoom = min(ZOOM, max(1.0, max(width, height) / SPACING / side))
+        step = SPACING * self.zoom * side
+        regions = [(x, y) for x in _middles(width, step) for y in _middles(height, step)]
+        self._round = sorted(regions, key=lambda middle: math.dist(middle, center), reverse=True)
+        self._peaks: list[tuple[float, float, float]] = []  # heap of (-response, x, y)
+        self._fine_places = FINE_PLACES
+        self._begin()
 
-    def column(x: float) -> Iterator[tuple[float, tuple[float, float]]]:
-        return ((math.dist((x, y), center), (x, y)) for y in rows)
+    def next_places(self, count: int) -> tuple[list[Place], list[Place]]:
+        """Where to look in the next frame.
 
-    # One by one: around a tiny target in a large image there are a million.
-    columns, rows = along(center[0], width), along(center[1], height)
-    while True:
-        for _, place in heapq.merge(*map(column, columns)):
-            yield place
+        Args:
+            count: of regions; there are fewer where a round ends.
+
+        Returns:
+            fine and coarse regions.
+        """
+        fine: list[Place] = []
+        coarse: list[Place] = []
+        while len(fine) + len(coarse) < count:
+            wants_fine = len(fine) < count // 2 or not self._coarse
+            place = self._best_place() if wants_fine else None
+            if place is not None:
+                fine.append(place)
+            elif self._coarse:
+                coarse.append(self._coarse.pop())
+            elif fine or coarse:
+                break
+            else:
+                self._begin()
+        return fine, coarse
+
+    def learn(self, response: np.ndarray, response_to_image: np.ndarray) -> None:
+        """Take the peaks of a coarse region's response as places to look at finely.
+
+        Args:
+            response: (rows, cols) float32, 0..1.
+            response_to_image: 2x3, (column, row) of a cell -> its centre, pixels.
+        """
+        is_peak = response >= cv2.dilate(response, np.ones((3, 3), np.uint8))
+        for row, column in np.argwhere(is_peak):
+            x, y = response_to_image @ (column, row, 1.0)
+            heapq.heappush(self._peaks, (-float(response[row, column]), float(x), float(y)))
+
+    def _begin(self) -> None:
+        self._coarse = self._round.copy()  # the nearest last
+        self._fine_places = 2 * self._fine_places if self._peaks else FINE_PLACES
+        self._peaks = []
+        self._looked: list[Place] = []  # finely
+
+    def _best_place(self) -> Place | None:
+        """The highest peak that no fine region of the round has shown; None at its end."""
+        if not self._coarse and len(self._looked) >= self._fine_places:
+            return None
+        while self._peaks:
+            _, x, y = heapq.heappop(self._peaks)
+            if all(max(abs(x - px), abs(y - py)) > REACH * self.side for px, py in self._looked):
+                self._looked.append((x, y))
+                return x, y
+        return None
+
+
+def _middles(length: int, step: float) -> list[float]:
+    """Of equal parts of a length, none longer than the step."""
+    count = math.ceil(length / step)
+    return [(index + 0.5) * length / count for index in range(count)]
