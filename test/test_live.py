@@ -28,7 +28,7 @@ from autrack_ros.evaluation.bags.reading import Bag, read_topic, stamp_ns
 from autrack_ros.evaluation.bags.tracks import Track
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.frames import SourceError
-from autrack_ros.replay import live, processes
+from autrack_ros.replay import link, live, processes
 from autrack_ros.replay.environment import prepare_environment
 from autrack_ros.tracking import Box
 
@@ -142,14 +142,14 @@ def test_what_the_node_published_is_recorded_in_the_time_of_the_bag(result):
 
 def at_image(monkeypatch, index: int, number: signal.Signals) -> None:
     """Send the node a signal in place of that image."""
-    send = live._Link.send
+    send = link.NodeLink.send
 
     def send_or_signal(link, image):
         if image.index == index:
             os.kill(link._tracker._process.pid, number)
         return send(link, image)
 
-    monkeypatch.setattr(live._Link, "send", send_or_signal)
+    monkeypatch.setattr(link.NodeLink, "send", send_or_signal)
 
 
 def test_a_node_that_dies_is_told_and_the_answers_before_are_kept(
@@ -178,7 +178,7 @@ def test_a_node_that_dies_is_told_and_the_answers_before_are_kept(
 
 def test_a_node_that_is_silent_is_told(bags, weights, tmp_path, monkeypatch):
     prepare_environment(alone=True)
-    monkeypatch.setattr(live, "SILENCE_S", 2.0)
+    monkeypatch.setattr(link, "SILENCE_S", 2.0)
     monkeypatch.setattr(processes, "_STOP_TIMEOUT_S", 0.5)
     at_image(monkeypatch, 5, signal.SIGSTOP)
     parameters = {
