@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -30,12 +30,10 @@ ROOT = Path(__file__).parents[1]
 runner = CliRunner()
 
 
-@dataclass
 class FakeTracker:
     """Moves the box one pixel to the right in every frame."""
 
-    device: str = "cpu"
-    runtime: str = "torch"
+    engine = SimpleNamespace(device="cpu", runtime="torch")
 
     def initialize(self, image, box):
         validate_box(box, image.shape[1], image.shape[0])
