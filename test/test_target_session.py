@@ -625,6 +625,17 @@ def test_an_offer_is_taken_for_a_lost_target_by_its_id_and_at_its_place(world: W
     assert (tracked["patch"].box, tracked["patch"].score) == (box_in(4), 1)
 
 
+@pytest.mark.parametrize(("target_id", "box"), [("patch", OTHER), ("new", moved(BOX, 4))])
+def test_an_offer_leaves_alone_what_waits_for_its_image(
+    world: World, target_id: str, box: Box
+) -> None:
+    world.ask("patch", BOX)
+    world.ask(target_id, box, offer=True)
+    assert world.answers == [[], []]
+    tracked = world.see()
+    assert {name: target.box for name, target in tracked.items()} == {"patch": BOX}
+
+
 # Settings.
 
 

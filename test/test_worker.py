@@ -104,6 +104,30 @@ def test_calls_come_in_order_before_the_item_that_waits() -> None:
     assert worker.dropped == 0
 
 
+def test_what_comes_first_for_an_item_has_no_earlier_item_after_it() -> None:
+    begun, finish, done = threading.Event(), threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def process(item: str) -> None:
+        order.append(item)
+        begun.set()
+        assert finish.wait(10)
+        if item == "last":
+            done.set()
+
+    worker = Worker(process, on_error=lambda error: None)
+    worker.start()
+    worker.put("begun")
+    assert begun.wait(10)
+    worker.put("replaced")
+    worker.put("last", first=lambda: order.append("call"))
+    finish.set()
+    assert done.wait(10)
+    assert worker.stop()
+    assert order == ["begun", "call", "last"]
+    assert worker.dropped == 1
+
+
 def test_an_error_of_a_call_is_reported() -> None:
     errors: list[str] = []
     reported = threading.Event()

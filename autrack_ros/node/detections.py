@@ -5,7 +5,7 @@ The ``vision_msgs.msg`` module comes as an argument, because it is not installed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -23,38 +23,33 @@ _UNSEEN = (Track.IDLE, Track.LOST)  # a lost target's box is a guess
 
 
 def detections_message(
-    messages: ModuleType,
-    header: Header,
-    tracks: Iterable[Track],
-    classes: Mapping[str, str] | None = None,
+    messages: ModuleType, header: Header, tracks: Iterable[Track]
 ) -> Detection2DArray:
     """Make the Detection2DArray of the targets that are seen in an image.
 
-    Targets that are lost or have no box yet are left out: a detection is a claim.
+    Targets that are lost or have no box yet are left out: a detection is a claim. The class is
+    empty: a target is what was marked, whatever it is.
 
     Args:
         messages: ``vision_msgs.msg``.
         header: of the camera image; that of the array and of every detection.
         tracks: one for each target.
-        classes: class id by target id, where it is known; elsewhere it is empty.
     """
-    classes = classes or {}
     detections = [
-        _detection(messages, header, track, classes.get(track.id, ""))
+        _detection(messages, header, track)
         for track in tracks
         if track.state not in _UNSEEN and track.size_x > 0 and track.size_y > 0
     ]
     return messages.Detection2DArray(header=header, detections=detections)
 
 
-def _detection(messages: ModuleType, header: Header, track: Track, class_id: str) -> Detection2D:
+def _detection(messages: ModuleType, header: Header, track: Track) -> Detection2D:
     detection = messages.Detection2D(header=header, id=track.id)
     detection.bbox.center.position.x = track.center_x
     detection.bbox.center.position.y = track.center_y
     detection.bbox.size_x = track.size_x
     detection.bbox.size_y = track.size_y
     result = messages.ObjectHypothesisWithPose()
-    result.hypothesis.class_id = class_id
     result.hypothesis.score = float(track.score)
     detection.results = [result]
     return detection

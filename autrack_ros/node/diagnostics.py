@@ -119,9 +119,7 @@ class DiagnosticsPublisher:
         self._collect = collect
         self._publisher = node.create_publisher(DiagnosticArray, TOPIC, 1)
         # Steady: a simulated time that stands still is a fault that should be reported, too.
-        self._timer = node.create_timer(
-            PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        node.create_timer(PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def publish(self) -> None:
         """Publish now, out of turn."""
@@ -129,11 +127,6 @@ class DiagnosticsPublisher:
         message = DiagnosticArray(status=[status_message(name, self._collect())])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
-
-    def close(self) -> None:
-        """Take publisher and timer from the node."""
-        self._node.destroy_timer(self._timer)
-        self._node.destroy_publisher(self._publisher)
 
 
 def _activity(health: Health) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,15 @@ class Pipeline:
         self._adaptation.start()
         self._worker.start()
 
-    def put(self, message: Any) -> None:
-        """Take this image next, in place of one that waits."""
-        self._worker.put(message)
+    def put(self, message: Any, forget: str = "") -> None:
+        """Take this image next, in place of one that waits.
+
+        Args:
+            message: the image's.
+            forget: why all targets must be forgotten before it; empty: they need not.
+        """
+        first = partial(self._session.forget_images, forget) if forget else None
+        self._worker.put(message, first)
 
     def command(self, act: Callable[[TargetSession], None]) -> None:
         """Have something done with the targets before the next image."""

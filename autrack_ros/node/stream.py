@@ -85,11 +85,6 @@ class StreamMonitor:
         self._late = 0
         self._same_stamp = 1  # images in a row
 
-    @property
-    def frozen(self) -> bool:
-        """Whether the stamps stand still, until one moves on."""
-        return self._same_stamp >= FROZEN_IMAGES
-
     def feed(
         self, stamp_ns: int, frame_id: str, width: int, height: int
     ) -> tuple[StreamEvent, ...]:

@@ -190,8 +190,8 @@ class TargetSession:
     def offer(self, request: Request) -> None:
         """Take a request that came unasked, as from a detector, if it is of use.
 
-        It is where nothing is followed, by id or by place, or where the target of the id is lost;
-        and while there is room.
+        It is where nothing is followed or about to be, by id or by place, or where the target of
+        the id is lost; and while there is room.
         """
         if self._wants(request.id, request.box):
             self.request(request)
@@ -323,6 +323,8 @@ class TargetSession:
         return [image for image in self._images.after(seen) if stamp_ns(image) <= last]
 
     def _wants(self, target_id: str, box: Box) -> bool:
+        if target_id in self._waiting:
+            return False
         lost = {
             name
             for name, entry in self._entries.items()
@@ -331,6 +333,7 @@ class TargetSession:
         if target_id in self._entries:
             return target_id in lost
         places = [e.follower[n].box for n, e in self._entries.items() if n not in lost]
+        places += [request.box for request in self._waiting.values()]
         is_new = all(iou(place, box) <= _SAME_IOU for place in places)
         return is_new and self._has_room_for(target_id)
 

@@ -237,24 +237,21 @@ class TrackerNode(LifecycleNode):
         if not self._enabled:
             return
         self._statistics.image_received()
-        if self._is_wanted(message):
-            self._running.put(message)
-
-    def _is_wanted(self, message: Any) -> bool:
-        """Look at the header, and keep the image for boxes drawn on it."""
         try:
             size = self._transport.size(message)
         except InvalidImageError:
-            return True  # the worker says what is wrong with it
-        for event in self._monitor.feed(stamp_ns(message), message.header.frame_id, *size):
+            self._running.put(message)  # the worker says what is wrong with it
+            return
+        events = self._monitor.feed(stamp_ns(message), message.header.frame_id, *size)
+        for event in events:
             self._problems.warning(f"{self._image_topic}: {event.text}")
-            if event.skips_image:
-                return False
-            if event.forgets:
-                self._images.clear()
-                self._running.command(partial(TargetSession.forget_images, reason=event.text))
-        self._images.add(message)
-        return True
+        if any(event.skips_image for event in events):
+            return
+        forget = "; ".join(event.text for event in events if event.forgets)
+        if forget:
+            self._images.clear()
+        self._images.add(message)  # for boxes drawn on it
+        self._running.put(message, forget)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         usable: CameraInfo | None = message

@@ -48,11 +48,18 @@ class Worker(Generic[T]):
         """Start the thread."""
         self._thread.start()
 
-    def put(self, item: T) -> None:
-        """Have the item processed next, in place of one that waits."""
+    def put(self, item: T, first: Callable[[], None] | None = None) -> None:
+        """Have the item processed next, in place of one that waits.
+
+        Args:
+            item: to process.
+            first: called before it; no item that was put earlier comes between.
+        """
         with self._changed:
             self._dropped += self._item is not None
             self._item = item
+            if first is not None:
+                self._calls.append(first)
             self._changed.notify()
 
     def call(self, function: Callable[[], None]) -> None:
