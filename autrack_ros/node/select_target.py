@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -91,7 +92,7 @@ class TargetSelector(Node):
             Image,
             "image",
             self._on_image,
-            qos.SENSOR_IMAGE,
+            copy(qos.SENSOR_IMAGE),  # rclpy writes what is overridden into it
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         self._executor = SingleThreadedExecutor()

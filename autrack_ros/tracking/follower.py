@@ -124,9 +124,7 @@ class Follower:
             for name, (fine, coarse) in looks.items()
         }
 
-    def _where_to_look(
-        self, followed: _Followed, places: int
-    ) -> tuple[list[Target], list[Target]]:
+    def _where_to_look(self, followed: _Followed, places: int) -> tuple[list[Target], list[Target]]:
         """Targets at the places to look at finely and coarsely, so many besides the last one."""
         if followed.search is None:
             return [followed.target], []
