@@ -70,6 +70,26 @@ def test_a_hidden_target_is_lost_without_a_box_and_found_where_it_comes_back(eng
     assert iou(frame.box, back) > 0.5
 
 
+def test_lost_targets_take_turns_so_that_each_more_costs_one_region(engine, monkeypatch):
+    follower = Follower(engine, PresenceSettings(lost_score=0.45), lost_places=2)
+    first = scene((TARGET, 4), (OTHER, 8))
+    for name, box in (("a", TARGET), ("b", OTHER)):
+        follower.put(name, engine.start(first, box))
+    while not all(frame.state is TrackState.LOST for frame in follower.follow(scene()).values()):
+        pass
+    regions, follow = [], engine.follow
+
+    def counted(image, targets):
+        regions.append([target.first_box for target in targets])
+        return follow(image, targets)
+
+    monkeypatch.setattr(engine, "follow", counted)
+    for _ in range(4):
+        follower.follow(scene())
+    assert [len(targets) for targets in regions] == [4] * 4
+    assert {(boxes.count(TARGET), boxes.count(OTHER)) for boxes in regions} == {(3, 1), (1, 3)}
+
+
 def test_a_target_is_not_taken_back_on_one_frame(engine):
     follower = Follower(engine, PresenceSettings(lost_score=0.45, found_frames=3))
     follower.put("a", engine.start(scene((TARGET, 4)), TARGET))

@@ -37,7 +37,14 @@ from autrack_ros.node import publications, qos
 from autrack_ros.node.optional_messages import OptionalMessages
 from autrack_ros.node.publications import Publications
 from autrack_ros.node.target_session import TrackedTarget
-from autrack_ros.tracking import DEFAULT_PRESET, Box, TrackState, iou, load_engine
+from autrack_ros.tracking import (
+    DEFAULT_PRESET,
+    Box,
+    PresenceSettings,
+    TrackState,
+    iou,
+    load_engine,
+)
 
 QUICK = {"adaptation.steps": 2, "adaptation.support_crops": 1}
 
@@ -236,8 +243,8 @@ def test_initialize_does_not_block_the_executor(client: Client) -> None:
     assert client.set_parameter("adaptation.steps", 1000).successful
     answered = initialize(client, BOX, "long")
     client.until(lambda: client.send(client.image()).id == "long", "target")
-    assert client.set_parameter("presence.lost_score", 0.3).successful
-    assert client.set_parameter("presence.lost_score", 0.1).successful
+    assert client.set_parameter("presence.lost_score", 0.2).successful
+    assert client.set_parameter("presence.lost_score", PresenceSettings().lost_score).successful
     assert not answered.done()
     client.reset()
     client.until(answered.done, "answer")
@@ -399,7 +406,8 @@ def test_presence_parameters_apply_to_the_next_image(client: Client) -> None:
     states = [client.send(client.image()) for _ in range(3)]
     assert [track.state for track in states] == [Track.UNCERTAIN, Track.UNCERTAIN, Track.LOST]
     assert states[-1].size_x == 0
-    for name, value in (("lost_score", 0.1), ("tracking_score", 0.5), ("found_score", 0.8)):
+    for name in ("lost_score", "tracking_score", "found_score"):
+        value = getattr(PresenceSettings(), name)
         assert client.set_parameter(f"presence.{name}", value).successful
     client.until(lambda: client.send(client.image()).state == Track.TRACKING, "TRACKING")
 

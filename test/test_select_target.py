@@ -27,6 +27,7 @@ from std_msgs.msg import Header
 from autrack_ros.node import qos
 from autrack_ros.node.box_selection import BoxSelection
 from autrack_ros.node.image_conversion import bgr_to_image
+from autrack_ros.node.program import spin_until
 from autrack_ros.node.select_target import TargetSelector
 from autrack_ros.tracking import Box
 
@@ -64,7 +65,7 @@ class World:
         self.ros.node.create_subscription(InitBox, "init_box", self.boxes.append, qos.COMMAND)
 
     def until(self, condition: Callable[[], object], what: str) -> object:
-        return wait_until(condition, self.ros.spin_once, what, timeout_s=20)
+        return wait_until(condition, self.ros.spin_once, what)
 
 
 @pytest.fixture
@@ -246,7 +247,7 @@ def test_a_box_drawn_in_a_window_is_sent_with_the_frozen_pictures_header(world, 
         world.until(lambda: selector.count_publishers("image"), "camera")
         for _ in range(20):
             world.publish()
-            selector._spin_until(lambda: selector._newest is not None, 0.1)
+            spin_until(selector._executor, lambda: selector._newest is not None, 0.1)
         selector.run_window(window, selection)
         selector.close()
     finally:

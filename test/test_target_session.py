@@ -332,6 +332,7 @@ def test_a_request_is_replaced_while_it_waits(world: World) -> None:
     world.ask("patch", OTHER)
     world.ask("patch", BOX)
     assert world.answers == [["target 'patch': replaced by a newer box"], []]
+    assert world.refusals() == ["target 'patch': replaced by a newer box"]
     assert world.see()["patch"].box == BOX
     assert len(world.jobs) == 1
 
@@ -486,7 +487,7 @@ def test_every_new_id_is_a_target_up_to_max_targets(engine: TrackingEngine) -> N
     tracked = world.see()
     assert list(tracked) == ["a", "b"]
     assert tracked["a"].box == box_in(1)
-    assert world.refusals() == [refusal]
+    assert world.refusals() == [refusal, "target 'b': replaced by a newer box"]
     world.session.remove("a", "removed")
     assert world.start("c", box_in(2)).box == box_in(2)
     assert world.session.ids == ("b", "c")

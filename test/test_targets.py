@@ -184,6 +184,16 @@ def test_a_reset_ends_all_targets(client: Client) -> None:
     assert client.track_of(image).state == Track.IDLE
 
 
+def test_a_box_of_select_target_is_followed(client: Client) -> None:
+    box = ",".join(map(str, BOX))
+    selector = RosProcess("autrack_ros.node.select_target", box=box, id="selected")
+    client.until(lambda: client.send(client.image()) and not selector.running, "end")
+    assert selector.wait() == 0, selector.output
+    track = client.send(client.image(shift=2))
+    assert (track.id, track.state) == ("selected", Track.TRACKING)
+    assert iou(box_of_track(track), moved(BOX, 2)) > 0.7
+
+
 # Adaptation in the background.
 
 

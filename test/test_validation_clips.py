@@ -291,11 +291,12 @@ def test_the_template_is_updated_only_where_that_is_asked_for(clips, monkeypatch
     used = []
 
     class Recorder(Oracle):
-        def __init__(self, network: object, preset: object, adaptation: object, device: object):
+        def __init__(self, engine: object, adaptation: object):
             super().__init__(clips[0])
             used.append(adaptation)
 
     monkeypatch.setattr(validation, "Tracker", Recorder)
+    monkeypatch.setattr(validation, "TrackingEngine", lambda *args, **kwargs: None)
     few = ValidationSet(clips[:1])
     preset = PRESETS["autrack_lite0"]
     few.evaluate(torch.nn.Identity(), preset)  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ def test_stop_gives_up_on_work_that_hangs() -> None:
     assert worker.stop()
 
 
-def test_calls_come_in_order_before_the_item_that_waits() -> None:
+def test_calls_come_in_order_before_the_newest_item() -> None:
     begun, finish, done = threading.Event(), threading.Event(), threading.Event()
     order: list[object] = []
 
@@ -94,37 +94,14 @@ def test_calls_come_in_order_before_the_item_that_waits() -> None:
     worker.start()
     worker.put("first")
     assert begun.wait(10)
-    worker.put("last")
     worker.call(lambda: order.append("call 1"))
-    worker.call(lambda: order.append("call 2"))
-    finish.set()
-    assert done.wait(10)
-    assert worker.stop()
-    assert order == ["first", "call 1", "call 2", "last"]
-    assert worker.dropped == 0
-
-
-def test_what_comes_first_for_an_item_has_no_earlier_item_after_it() -> None:
-    begun, finish, done = threading.Event(), threading.Event(), threading.Event()
-    order: list[str] = []
-
-    def process(item: str) -> None:
-        order.append(item)
-        begun.set()
-        assert finish.wait(10)
-        if item == "last":
-            done.set()
-
-    worker = Worker(process, on_error=lambda error: None)
-    worker.start()
-    worker.put("begun")
-    assert begun.wait(10)
     worker.put("replaced")
-    worker.put("last", first=lambda: order.append("call"))
+    worker.put("last", first=lambda: order.append("call 2"))
+    worker.call(lambda: order.append("call 3"))
     finish.set()
     assert done.wait(10)
     assert worker.stop()
-    assert order == ["begun", "call", "last"]
+    assert order == ["first", "call 1", "call 2", "call 3", "last"]
     assert worker.dropped == 1
 
 

@@ -44,7 +44,8 @@ _DOCKS = {  # left, top, width, height
 _TITLE_PX = 26
 _WINDOW, _TITLE = (52, 52, 52), (84, 84, 84)
 _OF_EVERY_FRAME = ("Overlay", "Response heat map", "Markers")
-_TIMEOUT_S = 120.0
+_START_S = 120.0  # PyTorch on a cold disk
+_AGAIN_S = 3.0  # without pictures, until an image is sent again
 
 
 def compose(pictures: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -105,13 +106,15 @@ class Viewer:
     def wait_for_tracker(self) -> None:
         """Return when the node takes images and boxes and offers all that is to be shown."""
         inputs = (self._images, self._infos, self._boxes)
-        self._wait(
+        found = self._wait(
             lambda: (
                 all(publisher.get_subscription_count() for publisher in inputs)
                 and all(self._node.count_publishers(topic) for topic in self._topics.values())
             ),
-            "tracker node",
+            _START_S,
         )
+        if not found:
+            raise TimeoutError(f"no tracker node in {_START_S:g} s")
 
     def show(self, image: np.ndarray, stamp_s: float, boxes: Mapping[str, Box]) -> None:
         """Send an image and boxes in it; return when the node has published all of it.
@@ -129,13 +132,18 @@ class Viewer:
         info = CameraInfo(header=header, height=height, width=width, k=k)
         info.distortion_model, info.d = "plumb_bob", [0.0] * 5
         self._infos.publish(info)
-        self._images.publish(bgr_to_image(image, header))
+        message = bgr_to_image(image, header)
+        self._images.publish(message)
         for name, box in boxes.items():
             x, y, w, h = map(float, box)
             self._boxes.publish(InitBox(header=header, id=name, x=x, y=y, width=w, height=h))
-        self._wait(lambda: set(boxes) <= self._adapted, "adaptation")
-        if not boxes:
-            self._wait(lambda: self._shown(header), f"pictures of the image of {stamp_s:g} s")
+
+        def is_done() -> bool:
+            return set(boxes) <= self._adapted if boxes else self._shown(header)
+
+        # The node takes images by best effort: one may be lost, most of all the first.
+        while not self._wait(is_done, _AGAIN_S):
+            self._images.publish(message)
 
     def _shown(self, header: Header) -> bool:
         def stamp(name: str) -> Any:
@@ -149,12 +157,14 @@ class Viewer:
     def _keeper(self, name: str) -> Callable[[Any], None]:
         return lambda message: self.messages.update({name: message})
 
-    def _wait(self, condition: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + _TIMEOUT_S
+    def _wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Spin until the condition holds or the time is over; whether it holds."""
+        end = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > end:
-                raise TimeoutError(f"no {what} in {_TIMEOUT_S:g} s")
+                return False
             rclpy.spin_once(self._node, timeout_sec=0.1)
+        return True
 
 
 def record(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -18,7 +17,7 @@ from autrack_ros.evaluation.frames import open_frames
 from autrack_ros.msg import AdaptationReport, InitBox, Track
 from autrack_ros.node import qos
 from autrack_ros.node.image_conversion import bgr_to_image
-from autrack_ros.node.program import run_program
+from autrack_ros.node.program import run_program, spin_until
 from autrack_ros.tracking import Box, ConfigurationError
 
 _DEFAULT_RATE_HZ = 30.0
@@ -98,7 +97,7 @@ class ClipPublisher(Node):
         # What a process sends last may be lost when it ends at once.
         self._images.wait_for_all_acked(Duration(seconds=_ANSWER_S))
         if self.count_publishers(self._tracks.topic_name):
-            self._spin_until(lambda: self._newest_track.header == sent, _ANSWER_S)
+            spin_until(self._executor, lambda: self._newest_track.header == sent, _ANSWER_S)
 
     def close(self) -> None:
         """Leave the executor."""
@@ -114,7 +113,7 @@ class ClipPublisher(Node):
                 header = self._publish(frame)
             count += 1
             due = max(due, time.monotonic() - self._period_s) + self._period_s
-            self._spin_until(lambda: False, due - time.monotonic())
+            spin_until(self._executor, lambda: False, due - time.monotonic())
         self.get_logger().info(f"{count} images of {self._frames.name} sent")
         return header
 
@@ -131,10 +130,10 @@ class ClipPublisher(Node):
             self._publish(frame, header)
             if not self._hold:
                 return header
-            self._spin_until(lambda: self._newest_track.header == header, _ANSWER_S)
+            spin_until(self._executor, lambda: self._newest_track.header == header, _ANSWER_S)
             if self._newest_track.header == header and self._newest_track.id == self._id:
                 while self._adapted != header:
-                    self._spin_until(lambda: False, 0.02)
+                    spin_until(self._executor, lambda: False, 0.02)
                 return header
         raise ConfigurationError(
             f"the tracker did not take the box {tuple(box)} in the first image of "
@@ -168,24 +167,12 @@ class ClipPublisher(Node):
                     wanted.append(lambda: self.count_publishers(self._tracks.topic_name))
             return all(count() > 0 for count in wanted)
 
-        while not self._spin_until(complete, _HINT_S):
+        while not spin_until(self._executor, complete, _HINT_S):
             self.get_logger().info(
                 f"waiting for subscribers of {self._images.topic_name}"
                 + (f" and {self._boxes.topic_name}" if self._box is not None else "")
             )
-        self._spin_until(lambda: False, _DISCOVERY_S)
-
-    def _spin_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Work on callbacks until the condition holds or the time is over; whether it holds."""
-        end = time.monotonic() + timeout_s
-        while not condition():
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            if not self.context.ok():
-                raise ExternalShutdownException
-            self._executor.spin_once(timeout_sec=min(left, 0.1))
-        return True
+        spin_until(self._executor, lambda: False, _DISCOVERY_S)
 
     def _declare(self, name: str, default: Any, description: str, **constraints: Any) -> Any:
         """Declare a parameter that only a restart changes; return its value."""

@@ -45,6 +45,11 @@ class TargetMarkers:
     def __init__(self) -> None:
         self._shown: set[tuple[str, int]] | None = None
 
+    def clear(self, header: Header) -> MarkerArray:
+        """Take all markers away, those that other nodes of the name left behind as well."""
+        self._shown = set()
+        return MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
+
     def update(
         self,
         header: Header,

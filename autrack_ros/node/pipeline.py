@@ -99,8 +99,8 @@ class Pipeline:
         """End the targets and the threads, and leave the topics."""
         if self._node.context.ok():  # otherwise nobody can be told any more
             self.command(lambda session: session.remove_all("the node was cleaned up"))
-        self._worker.stop()
-        self._adaptation.stop()
+        if not all([self._worker.stop(), self._adaptation.stop()]):
+            self._problems.error("a thread that computes has not ended in time: its memory is kept")
         self._publications.close()
         self._timing.close()
 

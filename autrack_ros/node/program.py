@@ -11,7 +11,7 @@ from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import Executor, ExternalShutdownException
 
 from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.tracking import AutrackError
@@ -64,6 +64,23 @@ def run_program(name: str, make: Callable[[], Program], args: list[str] | None =
             node.close()
         rclpy.try_shutdown()
     return 0
+
+
+def spin_until(executor: Executor, condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Work on callbacks until the condition holds or the time is over; whether it holds.
+
+    Raises:
+        rclpy.executors.ExternalShutdownException: a signal ended the context.
+    """
+    end = time.monotonic() + timeout_s
+    while not condition():
+        left = end - time.monotonic()
+        if left <= 0:
+            return False
+        if not executor.context.ok():
+            raise ExternalShutdownException
+        executor.spin_once(timeout_sec=min(left, 0.1))
+    return True
 
 
 def _init_ros(name: str, args: list[str]) -> None:

@@ -99,7 +99,9 @@ class Publications:
         return any(map(_watched, outputs))
 
     def close(self) -> None:
-        """Take the publishers from the node."""
+        """Take the markers away, and the publishers from the node."""
+        if self._node.context.ok():
+            self._markers.publish(self._target_markers.clear(Header()))
         for publisher in self._made:
             self._node.destroy_publisher(publisher)
 
@@ -139,6 +141,7 @@ class Publications:
         """
         messages = {name: _with_counts(header, Track.LOST, counts, name) for name in ids}
         self._publish_tracks(header, messages, selected, counts)
+        self._markers.publish(self._target_markers.clear(header))
 
     def views(
         self,

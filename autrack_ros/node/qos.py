@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 
 #: Images from sensors: matches every publisher; only the newest one is wanted.
@@ -29,6 +30,13 @@ STATUS = QoSProfile(
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
 )
+
+
+def describe_publishers(node: Node, topic: str) -> str:
+    """Return the publishers of a topic with their quality of service; "none" if there are none."""
+    publishers = node.get_publishers_info_by_topic(topic)
+    shown = (f"{info.node_name} ({describe(info.qos_profile)})" for info in publishers)
+    return "; ".join(shown) or "none"
 
 
 def describe(profile: QoSProfile) -> str:

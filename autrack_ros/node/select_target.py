@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
@@ -25,7 +26,7 @@ from autrack_ros.node.box_text import FORM, read_box, read_line
 from autrack_ros.node.frame_statistics import RollingWindow
 from autrack_ros.node.image_conversion import image_to_bgr
 from autrack_ros.node.picture_window import PictureWindow, why_no_window
-from autrack_ros.node.program import run_program
+from autrack_ros.node.program import run_program, spin_until
 from autrack_ros.node.terminal_lines import TerminalLines
 from autrack_ros.tracking import (
     Box,
@@ -91,7 +92,7 @@ class TargetSelector(Node):
             Image,
             "image",
             self._on_image,
-            qos.SENSOR_IMAGE,
+            copy(qos.SENSOR_IMAGE),  # rclpy writes what is overridden into it
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
         self._executor = SingleThreadedExecutor()
@@ -117,7 +118,7 @@ class TargetSelector(Node):
         self._wait_for_picture()
         picture, delivery = None, None
         while not selection.ended:
-            self._spin_until(lambda: False, 0.005)
+            spin_until(self._executor, lambda: False, 0.005)
             if picture is None or not selection.frozen:
                 picture = self._newest_picture() or picture
             if picture is None:
@@ -137,7 +138,7 @@ class TargetSelector(Node):
         """Save a picture, and send the boxes that are typed for it."""
         print(f"no window: {reason}. Boxes are read from the terminal.", flush=True)
         self._wait_for_picture()
-        self._spin_until(lambda: False, _RATE_S)  # to measure the rate
+        spin_until(self._executor, lambda: False, _RATE_S)  # to measure the rate
         picture = self._freeze()
         print(_TEXT_HELP, flush=True)
         for line in self._typed(lines):
@@ -170,11 +171,11 @@ class TargetSelector(Node):
         Raises:
             ConfigurationError: it was refused.
         """
-        while not self._spin_until(lambda: self._sender.reachable, _HINT_S):
+        while not spin_until(self._executor, lambda: self._sender.reachable, _HINT_S):
             self.get_logger().info(
                 f"waiting for {self._sender.service} or a subscriber of {self._sender.topic}"
             )
-        self._spin_until(lambda: False, _DISCOVERY_S)
+        spin_until(self._executor, lambda: False, _DISCOVERY_S)
         delivery = self._sender.send(Header(), self._id, box)
         self._wait_for(delivery)
         if not delivery.done or delivery.accepted is False:
@@ -199,7 +200,7 @@ class TargetSelector(Node):
         return self._sender.send(Header(), *self._last)
 
     def _wait_for(self, delivery: Delivery) -> None:
-        if not self._spin_until(lambda: delivery.done, _ANSWER_S):
+        if not spin_until(self._executor, lambda: delivery.done, _ANSWER_S):
             delivery.text = f"{self._sender.service} has not answered for {_ANSWER_S:g} s"
 
     def _on_image(self, message: Image) -> None:
@@ -247,33 +248,18 @@ class TargetSelector(Node):
         while not lines.ended:
             line = lines.poll()
             if line is None:
-                self._spin_until(lambda: False, 0.02)
+                spin_until(self._executor, lambda: False, 0.02)
             elif line.strip():
                 yield line.strip()
 
     def _wait_for_picture(self) -> None:
-        while not self._spin_until(lambda: self._newest_picture() is not None, _HINT_S):
+        while not spin_until(self._executor, lambda: self._newest_picture() is not None, _HINT_S):
             topic = self._images.topic_name
-            publishers = "; ".join(
-                f"{info.node_name} ({qos.describe(info.qos_profile)})"
-                for info in self.get_publishers_info_by_topic(topic)
-            )
             self.get_logger().warning(
                 f"waiting for images on {topic}; subscribed with "
-                f"{qos.describe(self._images.qos_profile)}; publishers: {publishers or 'none'}"
+                f"{qos.describe(self._images.qos_profile)}; publishers: "
+                f"{qos.describe_publishers(self, topic)}"
             )
-
-    def _spin_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Work on callbacks until the condition holds or the time is over; whether it holds."""
-        end = time.monotonic() + timeout_s
-        while not condition():
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            if not self.context.ok():
-                raise ExternalShutdownException
-            self._executor.spin_once(timeout_sec=min(left, 0.1))
-        return True
 
     def _declare(self, name: str, default: str, description: str) -> Any:
         """Declare a parameter that only a restart changes; a number for a name is welcome."""

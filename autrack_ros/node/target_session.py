@@ -198,9 +198,8 @@ class TargetSession:
 
     def request(self, request: Request) -> None:
         """Have a target started: in spare time when its image is kept, or as soon as that comes."""
-        replaced = self._waiting.pop(request.id, None)
-        if replaced is not None:
-            replaced.answer(f"target '{request.id}': replaced by a newer box")
+        if request.id in self._waiting:
+            self._give_up(request.id, "replaced by a newer box")
         if self._has_room_for(request.id):
             self._waiting[request.id] = request
         else:
@@ -214,11 +213,11 @@ class TargetSession:
 
     def remove(self, target_id: str, reason: str) -> bool:
         """End a target, or what waits to become one; whether there was one."""
-        waiting = self._waiting.pop(target_id, None)
-        if waiting is not None:
-            waiting.answer(f"target '{target_id}': {reason}")
+        is_waiting = target_id in self._waiting
+        if is_waiting:
+            self._give_up(target_id, reason)
         if target_id not in self._entries:
-            return waiting is not None
+            return is_waiting
         self._cancel(target_id, reason)
         self._entries.pop(target_id).follower.drop(target_id)
         self._listener.ended(target_id, reason)
@@ -406,6 +405,12 @@ class TargetSession:
             entry.job.cancel()
             entry.job = None
             entry.request.answer(f"target '{target_id}': {reason}")
+
+    def _give_up(self, target_id: str, reason: str) -> None:
+        """A box that waits for its image is not wanted any more."""
+        told = f"target '{target_id}': {reason}"
+        self._waiting.pop(target_id).answer(told)
+        self._listener.refused(target_id, told)
 
     def _refuse(self, request: Request, reason: str) -> None:
         reason = f"target '{request.id}': {reason}; followed are {self.shown_ids}"

@@ -355,13 +355,10 @@ class TrackerNode(LifecycleNode):
         is_overdue = since is not None and time.monotonic() - since >= NO_IMAGE_S
         if is_overdue and self._received == self._received_at_last_check:
             self._refuse_impatient(f"no image has come on {self._image_topic} for {NO_IMAGE_S:g} s")
-            publishers = "; ".join(
-                f"{info.node_name} ({qos.describe(info.qos_profile)})"
-                for info in self.get_publishers_info_by_topic(self._image_topic)
-            )
             self.get_logger().warning(
                 f"no image on {self._image_topic} for {NO_IMAGE_S:g} s; subscribed with "
-                f"{qos.describe(self._inputs[0].qos_profile)}; publishers: {publishers or 'none'}"
+                f"{qos.describe(self._inputs[0].qos_profile)}; publishers: "
+                f"{qos.describe_publishers(self, self._image_topic)}"
             )
         self._received_at_last_check = self._received
 

@@ -47,8 +47,8 @@ class Follower:
     Args:
         engine: what computes.
         settings: when a target is lost and when found.
-        lost_places: search regions looked at for a lost target in a frame, besides that around
-            its last place; they bound what it costs.
+        lost_places: search regions looked at in a frame for the lost targets, which take turns,
+            besides one around the last place of each; they bound what being lost costs.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Follower:
         self.settings = settings or PresenceSettings()
         self.lost_places = lost_places
         self._followed: dict[str, _Followed] = {}
+        self._turn = 0  # of the lost targets
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,7 +108,13 @@ class Follower:
         Raises:
             InvalidImageError: not an image, or not of the size the targets were started in.
         """
-        looks = {name: self._where_to_look(target) for name, target in self._followed.items()}
+        lost = [name for name, followed in self._followed.items() if followed.search is not None]
+        self._turn += 1
+        scanned = lost[self._turn % len(lost)] if lost else None
+        looks = {
+            name: self._where_to_look(followed, self.lost_places if name == scanned else 0)
+            for name, followed in self._followed.items()
+        }
         targets = [target for fine, coarse in looks.values() for target in (*fine, *coarse)]
         found = iter(self.engine.follow(image, targets))
         return {
@@ -117,13 +124,13 @@ class Follower:
             for name, (fine, coarse) in looks.items()
         }
 
-    def _where_to_look(self, followed: _Followed) -> tuple[list[Target], list[Target]]:
-        """Targets at the places to look at finely and coarsely."""
+    def _where_to_look(self, followed: _Followed, places: int) -> tuple[list[Target], list[Target]]:
+        """Targets at the places to look at finely and coarsely, so many besides the last one."""
         if followed.search is None:
             return [followed.target], []
         # Where it was last comes first: what went behind something or over the edge comes back.
         near = followed.target if followed.candidate is None else followed.candidate
-        fine, coarse = followed.search.next_places(self.lost_places)
+        fine, coarse = followed.search.next_places(places)
         size, zoom = followed.confident.size, followed.search.zoom
         # A coarse region is the one that would belong to a larger target.
         larger = replace(followed.confident, size=(zoom * size[0], zoom * size[1]))
