@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from autrack_ros.drawing.figures import BLUE, VERMILION, dress, new_figure
 from autrack_ros.tracking.calibration import Calibration, logit
 from autrack_ros.tracking.errors import AutrackError
-from autrack_ros.training.figures import BLUE, VERMILION, dress, new_figure
 
 RIGHT_OVERLAP = 0.5
 BINS = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autrack_ros.training.figures import BLUE, GREEN, PURPLE, VERMILION, dress, new_figure
+from autrack_ros.drawing.figures import BLUE, GREEN, PURPLE, VERMILION, dress, new_figure
 
 PANELS = (  # y axis; log field, words, colour and marker of each curve
     (

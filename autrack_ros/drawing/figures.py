@@ -1,4 +1,4 @@
-"""What the figures of a training have in common. matplotlib is imported when one is drawn."""
+"""What all figures (curves, diagrams) have in common. matplotlib is imported when one is drawn."""
 
 from __future__ import annotations
 
