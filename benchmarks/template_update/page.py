@@ -195,17 +195,17 @@ def _how(findings: Findings) -> str:
             "processor, not of the clock.",
             f"* **Sequences**: the {len(filmed)} of dev_sequences ({sum(filmed)} frames), and "
             f"{settings.made_clips} made clips of {settings.frames} frames (seed {settings.seed}; "
-            "`training/validation.py`) of objects that the network was not trained on. Their "
-            f"events, in turn: {events}. Sweeps have {settings.sweep_clips} of the clips; a table "
-            "has the sequences that all its arms have.",
+            "`training/validation.py`) of objects that the network was not trained on, among those "
+            f"that `autrack_ros.training.fetch` has brought. Their events, in turn: {events}. "
+            f"Sweeps have {settings.sweep_clips} of the clips; a table has the sequences that all "
+            "its arms have.",
             "* **Measure**: success AUC (OTB, 21 thresholds), started once with the true box, "
             "never reset. Every arm is compared with no update on the same weights and frames. The "
             "interval is that of the mean change over sequences (95 %, 10,000 resamples); better "
             "and worse count sequences that change by more than 0.005.",
             "* **What was chosen on what**: the shipped setting on dev_sequences among a handful "
             "(model card); nothing on these made clips. The steps of the features and the learning "
-            "rates of the head were set from losses on a few sequences, before anything was "
-            "followed.",
+            "rates of the head were set beforehand; all that were tried are here.",
             "* **Same terms for all**: unless a row says otherwise, an arm learns from the same "
             "six support crops of the first frame, with the training loss, in 16 steps, and keeps "
             "the state with the lowest loss (the published code keeps the last).",
@@ -214,15 +214,15 @@ def _how(findings: Findings) -> str:
 
 
 def _section(findings: Findings, table: Table) -> str:
+    shipped = findings.settings.tables[0].arms[0]
     arms = findings.measured(table.arms)
-    groups = {group: findings.shared(arms, group) for group in GROUPS}
-    groups = {group: names for group, names in groups.items() if len(names) >= FEWEST}
+    groups = _by_group(findings, arms)
     everything = findings.shared(arms)
     if not arms or not groups:
         return f"## {table.title}\n\nNot measured yet."
     header = ["arm"]
-    for group, names in groups.items():
-        header += [f"AUC, {len(names)} {GROUPS[group]}", "change (95 %)", "better / worse"]
+    for words, names in groups.items():
+        header += [f"AUC, {len(names)} {words}", "change (95 %)", "better / worse"]
     lines = []
     for name in (findings.base, *arms):
         cells = [name]
@@ -233,10 +233,14 @@ def _section(findings: Findings, table: Table) -> str:
             else:
                 change = findings.change(name, names)
                 cells += [str(change), f"{change.better} / {change.worse}"]
-        both = "" if name == findings.base else str(findings.change(name, everything))
-        spent = "" if name == findings.base else f"{findings.milliseconds(name, everything):.0f}"
-        lines.append([*cells, both, spent])
-    header += [f"change, all {len(everything)}", "ms a target"]
+        if name == findings.base:
+            lines.append([*cells, "", "", ""])
+            continue
+        apart = findings.change(name, everything, shipped)
+        spent = findings.milliseconds(name, everything)
+        both = str(findings.change(name, everything))
+        lines.append([*cells, both, "" if name == shipped else str(apart), f"{spent:.0f}"])
+    header += [f"change, all {len(everything)}", f"less the {shipped}, all", "ms a target"]
     return f"## {table.title}\n\n{table.text}\n\n{_grid(header, lines)}"
 
 
@@ -278,26 +282,54 @@ def _mean_interval(values: np.ndarray) -> str:
     return f"{values.mean():+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def _overfitting(findings: Findings, arms: Names) -> str:
-    names = findings.shared(arms)
-    before = [findings.rows[arms[0]].results[name] for name in names]
-    lines = []
-    for arm in arms:
-        later = findings.loss_change(arm, names, "later")
-        fall = findings.loss_change(arm, names, "support").mean()
-        worse = f"{(later > 0).sum()} of {len(later)}"
-        lines.append([arm, f"{fall:+.3f}", _mean_interval(later), worse])
+def _overfitting(findings: Findings, learners: Names) -> str:
+    main = [name for name in findings.settings.tables[0].arms if name in learners]
+    names = findings.shared(main)
+    before = [findings.rows[findings.base].results[name] for name in findings.cases]
     return (
         "The training loss on the six support crops (before any update "
         f"{np.mean([result.support[0] for result in before]):.3f}), and on regions cut in the same "
         f"way around the truth of {findings.settings.later_frames} later frames "
-        f"({np.mean([result.later[0] for result in before]):.3f}), over {len(names)} sequences. "
-        "What only learns the first frame by heart lowers the first and raises the second.\n\n"
-        + _grid(
-            ["arm", "change, support crops", "change, later frames (95 %)", "later loss rises"],
-            lines,
-        )
+        f"({np.mean([result.later[0] for result in before]):.3f}). What only learns the first "
+        "frame by heart lowers the first and raises the second. The arms that learn from the same "
+        f"crops with the same loss, {len(names)} sequences:\n\n"
+        + _losses(findings, main, {"all": names, **_by_group(findings, main)})
+        + f"\n\nThe same with those of the sweeps, {len(findings.shared(learners))} sequences:"
+        + "\n\n"
+        + _losses(findings, learners, {"all": findings.shared(learners)})
     )
+
+
+def _by_group(findings: Findings, arms: Names) -> dict[str, list[str]]:
+    groups = {words: findings.shared(arms, group) for group, words in GROUPS.items()}
+    return {words: names for words, names in groups.items() if len(names) >= FEWEST}
+
+
+def _losses(findings: Findings, arms: Names, groups: Mapping[str, Names]) -> str:
+    shipped = findings.settings.tables[0].arms[0]
+    lines = []
+    for arm in arms:
+        later = {
+            words: findings.loss_change(arm, names, "later") for words, names in groups.items()
+        }
+        apart = later["all"] - findings.loss_change(shipped, groups["all"], "later")
+        lines.append(
+            [
+                arm,
+                f"{findings.loss_change(arm, groups['all'], 'support').mean():+.3f}",
+                *map(_mean_interval, later.values()),
+                f"{(later['all'] > 0).mean():.0%}",
+                "" if arm == shipped else _mean_interval(apart),
+            ]
+        )
+    header = [
+        "arm",
+        "support crops",
+        *(f"later frames, {words} (95 %)" for words in groups),
+        "later loss rises in",
+        f"later frames, less the {shipped} (95 %)",
+    ]
+    return _grid(header, lines)
 
 
 def _costs(findings: Findings) -> str:
