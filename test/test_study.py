@@ -226,6 +226,10 @@ def test_the_later_loss_is_taken_around_the_truth_of_later_frames(settings_file,
     box = middle[begin.later_targets.cls[2] > 0][0]
     assert float(box[::2].mean()) == pytest.approx(127.5, abs=0.5)  # the centred crop of a frame
     assert float(box[1::2].mean()) == pytest.approx(127.5, abs=0.5)
+    # The target moves with the whole image, so its surroundings look as they did at first.
+    first, _ = engine.support(begin.image, begin.target, AdaptationSettings(support_crops=1))
+    apart = (begin.later_search.maps[0][2] - first.maps[0][0]).abs().mean()
+    assert apart < 0.2 * first.maps[0].std()
 
 
 def test_a_study_gives_a_page_with_every_arm_and_is_not_done_twice(settings_file, monkeypatch):
