@@ -8,7 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
 
-.PHONY: help demo test lint train clean .venv
+.PHONY: help demo test lint train study clean .venv
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -28,6 +28,10 @@ lint: .venv ## ruff and mypy
 train: .venv ## train the default model anew
 	$(RUN) -m autrack_ros.training.fetch
 	$(RUN) -m autrack_ros.cli train
+
+study: .venv ## measure what the template update is worth: docs/template_update.md (goes on where it was; needs ../shared/data)
+	$(RUN) -m autrack_ros.training.fetch
+	$(RUN) -m benchmarks.template_update config/study/template_update.yaml
 
 clean: ## remove all that make made, but the environment and the fetched clip
 	rm -rf build demo_output *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -37,7 +37,8 @@ HIDDEN = 0.1  # a target of which less is visible cannot be tracked right
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 60
 MIN_FRAMES = 40
-EVENTS = ("partial_occlusion", "full_occlusion", "out_of_view")  # clip i has number i modulo 3
+EVENTS = ("partial_occlusion", "full_occlusion", "out_of_view")
+LONE_EVENTS = ("distractors", "rotation", "illumination")  # with one of these, nothing else happens
 SHUTTER = 0.5  # share of a frame's time for which the shutter is open
 MIN_CUTOUT_SIDE_PX = 48.0
 MAX_ASPECT = 3.5
@@ -230,12 +231,14 @@ def make_clips(
     count: int,
     seed: int,
     frames: int = FRAMES,
+    events: Sequence[str] = EVENTS,
 ) -> list[Clip]:
     """Compose clips of 320 x 240 pixels.
 
-    In clip i the target is covered in part, covered wholly or leaves the view (i modulo 3), and in
-    three of every six clips a look-alike crosses it. The clip depends on the other arguments and i,
-    not on ``count``.
+    In clip i event i (modulo their number) happens: by default the target is covered in part,
+    covered wholly or leaves the view. In every other round of these events a look-alike crosses it.
+    Of ``LONE_EVENTS``, two look-alikes cross it, or it turns far, or the light changes much, and
+    nothing covers it. The clip depends on the other arguments and i, not on ``count``.
 
     Args:
         objects: cut-outs; where one has several views, they show it turning.
@@ -243,9 +246,10 @@ def make_clips(
         count: clips.
         seed: of everything random.
         frames: length of a clip, at least 40.
+        events: of ``EVENTS`` and ``LONE_EVENTS``, in turn.
 
     Raises:
-        ConfigurationError: too few frames.
+        ConfigurationError: too few frames, or an unknown event.
         DataError: fewer than three families of usable objects (every view at least 48 pixels, no
             longer than 3.5:1), no background, or a picture that cannot be read.
     """
@@ -253,6 +257,9 @@ def make_clips(
         raise ConfigurationError(
             f"validation clips of {frames} frames: their events need at least {MIN_FRAMES}"
         )
+    if not events or not {*events} <= {*EVENTS, *LONE_EVENTS}:
+        accepted = ", ".join(EVENTS + LONE_EVENTS)
+        raise ConfigurationError(f"validation clips: events {events}: accepted are {accepted}")
     usable = [thing for thing in objects if _is_usable(thing)]
     families = len({_family(thing) for thing in usable})
     if families < 3 or not backgrounds:
@@ -267,7 +274,8 @@ def make_clips(
         target = usable[order[number % len(usable)]]
         photo = _read(backgrounds[int(rng.integers(len(backgrounds)))], channels=3)
         director = _Director(rng, usable, photo, frames)
-        event, look_alike = EVENTS[number % 3], number // 3 % 2 == 0
+        event = events[number % len(events)]
+        look_alike = event not in LONE_EVENTS and number // len(events) % 2 == 0
         scene = director.plan(target, event, look_alike)
         files, truth = scene.film(rng, frames)
         words = (event, *(["look_alike"] if look_alike else []), *scene.attributes(frames))
@@ -564,17 +572,21 @@ class _Director:
         path = self._target_path(size)
         if event == "out_of_view":
             path = self._excursion(path, size)
-        target = self._moving(thing, size, path, np.ones(3), mirrored=False)
+        turns = event == "rotation"
+        target = self._moving(thing, size, path, np.ones(3), mirrored=False, turns=turns)
         layers, index = [target], 0
-        if look_alike:
-            index = int(rng.integers(2))  # 1: the look-alike is behind the target
-            layers.insert(1 - index, self._look_alike(thing, target, size))
-        if event != "out_of_view":
+        for _ in range(2 if event == "distractors" else int(look_alike)):
+            behind = int(rng.integers(2))  # the look-alike is behind the target
+            layers.insert(0 if behind else len(layers), self._look_alike(thing, target, size))
+            index += behind
+        if event in ("partial_occlusion", "full_occlusion"):
             layers.append(self._occluder(thing, target, full=event == "full_occlusion"))
         free = (np.array(self.photo.shape[1::-1]) - (WIDTH, HEIGHT)) / 2
         reach = np.minimum(free - 6, 90) * rng.uniform(0.3, 1)
         shaking = np.full(2, rng.choice([0.5, 3.0]))
-        depth, tint = rng.uniform(0.03, 0.45), self._wander(-0.06, 0.06)
+        calm = 0.1 if event in LONE_EVENTS else 0.45
+        changes = (0.45, 0.65) if event == "illumination" else (0.03, calm)
+        depth, tint = rng.uniform(*changes), self._wander(-0.06, 0.06)
         gain = self._wander(1 - 1.3 * depth, 1 + 0.7 * depth)
         return _Scene(
             photo=self.photo,
@@ -633,13 +645,15 @@ class _Director:
         path: Path2D,
         gains: np.ndarray,
         mirrored: bool,
+        turns: bool = False,
     ) -> _Layer:
-        """An object that turns and comes nearer or goes away."""
+        """An object that turns, a little or far, and comes nearer or goes away."""
         rng = self.rng
         spread = rng.choice([0.08, math.log(2) / 2])
-        zoom, tilt = self._wander(-spread, spread), rng.uniform(3, 30)
+        tilts, spans = ((60, 180), (0.6, 1)) if turns else ((3, 30), (0.2, 0.6))
+        zoom, tilt = self._wander(-spread, spread), rng.uniform(*tilts)
         last = len(thing.views) - 1
-        span = rng.uniform(0.2, 0.6) * last
+        span = rng.uniform(*spans) * last
         begin = rng.uniform(0, last - span)
         turn = self._wander(begin, begin + span, (0.3, 1))
         flat = rng.uniform(0.7, 1) if last == 0 else 1.0
