@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from autrack_ros.evaluation.datasets import read_all
 from autrack_ros.evaluation.metrics import ious
 from autrack_ros.evaluation.runner import track
-from autrack_ros.evaluation.sequences import read_folder
 from autrack_ros.tracking import AutrackError, Box, Tracker, TrackResult, load_tracker
 from autrack_ros.tracking.calibration import logit
 from autrack_ros.training.calibration import RIGHT_OVERLAP, ProbabilityQuality, reliability
@@ -185,7 +185,7 @@ def main() -> None:
             measure(tracker, case)
             for case in made(arguments.pictures, arguments.clips, arguments.seed)
         ]
-        sequences = read_folder(arguments.dataset)
+        sequences = read_all(arguments.dataset)
         annotated = [measure(tracker, case) for case in as_they_are(sequences)]
         print(reliability_table({"made clips": clips, "annotated sequences": annotated}))
         print(f"\n{comparison(clips)}")

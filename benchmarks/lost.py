@@ -30,8 +30,9 @@ import cv2
 import numpy as np
 import torch
 
+from autrack_ros.evaluation.datasets import read_all
 from autrack_ros.evaluation.metrics import ious, present
-from autrack_ros.evaluation.sequences import Sequence, read_folder
+from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking import (
     AdaptationSettings,
     AutrackError,
@@ -367,7 +368,7 @@ def main() -> None:
         engine = load_engine(device=arguments.device)
         print(f"{describe_machine()}; {arguments.threads} threads, {engine.runtime}\n{settings}\n")
         print(cost_table(engine))
-        sequences = read_folder(arguments.dataset)
+        sequences = read_all(arguments.dataset)
         again = [one for each in sequences for one in find_again(engine, settings, each)]
         print(f"\n{find_again_table(again)}", flush=True)
         for cases in (

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from lively import textured_image
 
-from autrack_ros.evaluation.sequences import Sequence, read_folder
+from autrack_ros.evaluation.datasets import read_all
+from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking import Box, Follower, PresenceSettings, TrackState, iou, load_engine
 from benchmarks import lost
 
@@ -32,7 +33,7 @@ def engine():
 def sequences() -> dict[str, Sequence]:
     if not DATASET.is_dir():
         pytest.skip(f"{DATASET} is not here")
-    return {sequence.name: sequence for sequence in read_folder(DATASET)}
+    return {sequence.name: sequence for sequence in read_all(DATASET)}
 
 
 def thing(width: int, height: int, look: int) -> np.ndarray:

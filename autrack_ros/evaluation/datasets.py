@@ -98,6 +98,11 @@ def read_dataset(folder: str | Path, format_name: str = "folder") -> Readers:
     return readers
 
 
+def read_all(folder: str | Path, format_name: str = "folder") -> list[Sequence]:
+    """All sequences of a dataset; it raises what ``read_dataset`` and its readers raise."""
+    return [read() for read in read_dataset(folder, format_name).values()]
+
+
 def _list_folder(root: Path) -> Readers:
     return {
         folder.name: partial(_read_folder, folder)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import rclpy
 from rclpy.duration import Duration
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
@@ -153,7 +154,7 @@ class NodeLink:
         self._kind = kind
         self._clock = self._node.create_publisher(Clock, "/clock", _RELIABLE)
         self._boxes = self._node.create_publisher(InitBox, "/init_box", _RELIABLE)
-        self._images = self._node.create_publisher(kind, clip.node_topic, _RELIABLE)
+        self._images: Publisher = self._node.create_publisher(kind, clip.node_topic, _RELIABLE)
 
     def connect(self, tracker: Process) -> None:
         """Wait until an image gets through and the answer comes back.
@@ -164,7 +165,7 @@ class NodeLink:
         self._tracker = tracker
         wait_for_tracker(self._recorder, tracker)
         first = next(self._clip.images)
-        trial = deserialize_message(first.data, self._kind)
+        trial: Any = deserialize_message(first.data, self._kind)
         trial_ns = max(0, first.stamp_ns - 10**9)
         trial.header.stamp.sec, trial.header.stamp.nanosec = divmod(trial_ns, 10**9)
         self._set_clock(first.received_ns)

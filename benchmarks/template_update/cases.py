@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from autrack_ros.evaluation.datasets import read_all
 from autrack_ros.evaluation.metrics import present
-from autrack_ros.evaluation.sequences import read_folder
 from autrack_ros.tracking import AdaptationSettings, Box, Target, TrackingEngine
 from autrack_ros.tracking.siamese import SearchFeatures
 from autrack_ros.tracking.targets import Targets
@@ -61,7 +61,7 @@ def read_cases(settings: StudySettings) -> list[Case]:
     """
     filmed = [
         Case(item.name, "dev", (), item.frames, item.truth, present(item.truth).astype(float))
-        for item in read_folder(settings.dataset)
+        for item in read_all(settings.dataset)
     ]
     made = [
         Case(clip.name, "made", clip.attributes, _Frames(clip), clip.truth, clip.visible)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.ablations import interval
+from autrack_ros.evaluation.statistics import interval
 from benchmarks.template_update.cost import Cost
 from benchmarks.template_update.paired import Difference, difference
 from benchmarks.template_update.plots import draw_changes, draw_overfitting
