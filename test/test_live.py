@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -193,6 +195,41 @@ def test_a_node_that_is_silent_is_told(bags, weights, tmp_path, monkeypatch):
     assert isinstance(answers.failure, processes.ProcessError)
     assert "answered no image for 2 s; its last lines" in str(answers.failure)
     assert answers.live["sent"] == len(answers.tracks) >= 6
+
+
+class SlowStart:
+    """A link to a node that needs a while to take the target; notes when images are sent."""
+
+    arrivals = ()
+    report = None
+
+    def __init__(self) -> None:
+        self.sent_s: list[float] = []
+
+    def pass_time(self, until_s, rate):
+        time.sleep(max(0.0, until_s - time.monotonic()))
+
+    def send(self, image):
+        if image.index == START:  # the box goes out before, and is waited for
+            time.sleep(0.3)
+        self.sent_s.append(time.monotonic())
+        return self.sent_s[-1]
+
+    def wait_for_start(self, image):
+        time.sleep(0.3)
+
+    def settle(self, last_ns):
+        pass
+
+
+def test_images_keep_their_distance_after_a_slow_start(bags, tmp_path, monkeypatch):
+    slow = SlowStart()
+    monkeypatch.setattr(live, "node_link", lambda *words: nullcontext(slow))
+    with Bag(bags["/image"]) as bag:
+        clip = live.Clip(bag, "/image", FRAMES, START, Box(*truth_boxes()[START].tolist()))
+        answers = live.run_real_time(clip, {}, tmp_path, "sqlite3", 2.0, lambda: None)
+    assert answers.failure is None
+    assert min(np.diff(slow.sent_s[START:])) > 0.025  # of 0.05 s, the machine may be busy
 
 
 def test_a_refused_box_is_told_with_the_reason(bags, weights, tmp_path):

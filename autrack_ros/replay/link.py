@@ -200,8 +200,8 @@ class NodeLink:
             self._check(began, SILENCE_S, f"did not answer image {image.index + 1}")
         return self.arrivals[-1]
 
-    def wait_for_start(self, image: StoredMessage) -> float:
-        """Send the target's image until the target was started; return how long that took.
+    def wait_for_start(self, image: StoredMessage) -> None:
+        """Send the target's image until the target was started.
 
         Raises:
             ProcessError: the node has ended, or does not take it.
@@ -213,7 +213,6 @@ class NodeLink:
                 again = time.monotonic()
             self._spin(0.05)
             self._check(began, SILENCE_S, f"did not take the target in image {image.index + 1}")
-        return time.monotonic() - began
 
     def wait_for_report(self, image: StoredMessage) -> AdaptationReport:
         """What the adaptation to an image did.

@@ -146,12 +146,14 @@ def run_real_time(
             began, first_ns = time.monotonic(), None
             for image in clip.images:
                 first_ns = image.received_ns if first_ns is None else first_ns
-                link.pass_time(began + (image.received_ns - first_ns) / 1e9 / rate, rate)
+                due = began + (image.received_ns - first_ns) / 1e9 / rate
+                link.pass_time(due, rate)
                 sent.append(link.send(image))
                 stamps.append(image.stamp_ns)
                 told()
                 if image.index == clip.start:
-                    began += link.wait_for_start(image)
+                    link.wait_for_start(image)
+                    began += time.monotonic() - due  # meanwhile the bag stood still
             link.settle(stamps[-1])
         finally:
             answers.tracks = _known(clip, stamps, sent, link.arrivals)
