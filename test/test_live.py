@@ -143,13 +143,14 @@ def test_what_the_node_published_is_recorded_in_the_time_of_the_bag(result):
 
 
 def at_image(monkeypatch, index: int, number: signal.Signals) -> None:
-    """Send the node a signal in place of that image."""
+    """Send the node a signal before that image; from then on it may be silent for 2 s only."""
     send = link.NodeLink.send
 
-    def send_or_signal(link, image):
+    def send_or_signal(to_node, image):
         if image.index == index:
-            os.kill(link._tracker._process.pid, number)
-        return send(link, image)
+            monkeypatch.setattr(link, "SILENCE_S", 2.0)
+            os.kill(to_node._tracker._process.pid, number)
+        return send(to_node, image)
 
     monkeypatch.setattr(link.NodeLink, "send", send_or_signal)
 
@@ -180,7 +181,6 @@ def test_a_node_that_dies_is_told_and_the_answers_before_are_kept(
 
 def test_a_node_that_is_silent_is_told(bags, weights, tmp_path, monkeypatch):
     prepare_environment(alone=True)
-    monkeypatch.setattr(link, "SILENCE_S", 2.0)
     monkeypatch.setattr(processes, "_STOP_TIMEOUT_S", 0.5)
     at_image(monkeypatch, 5, signal.SIGSTOP)
     parameters = {
