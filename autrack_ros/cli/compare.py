@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autrack_ros.cli.console import err_console, write_json
+from autrack_ros.cli.console import err_console, numbers_table, write_json
 from autrack_ros.cli.extras import require
 
 if TYPE_CHECKING:
@@ -103,27 +103,20 @@ def _reader(dataset: Path, comparison: Comparison) -> ReadSequence:
 
 
 def _print_tables(comparison: Comparison) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
     from autrack_ros.evaluation.metrics import COLUMNS
 
-    def table(*titles: str) -> Table:
-        made = Table(box=box.SIMPLE_HEAD, padding=0)
-        made.add_column(titles[0], overflow="fold")
-        for title in titles[1:]:
-            made.add_column(title, justify="right", no_wrap=True)
-        return made
-
     console = Console()
-    of_runs = table("run", *COLUMNS.values())
+    of_runs = numbers_table("run", *COLUMNS.values())
     for name, scores in comparison.means.items():
         of_runs.add_row(name, *(f"{scores[metric]:.4f}" for metric in COLUMNS))
     console.print(of_runs)
     first = comparison.runs[0].name
     for name, differences in comparison.differences.items():
-        rows = table(f"{name} - {first}", "difference", "95 % interval", "won", "equal", "lost")
+        rows = numbers_table(
+            f"{name} - {first}", "difference", "95 % interval", "won", "equal", "lost"
+        )
         for metric, row in differences.items():
             interval = "-" if row.low is None else f"{row.low:+.4f} .. {row.high:+.4f}"
             counts = map(str, (row.wins, row.ties, row.losses))

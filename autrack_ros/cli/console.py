@@ -1,4 +1,4 @@
-"""Progress bars and files that several commands share."""
+"""Progress bars, tables and files that several commands share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 # Results go to stdout, all talk to stderr: a pipe sees results only.
 err_console = Console(stderr=True, highlight=False)
@@ -25,6 +27,15 @@ def progress_bar() -> Progress:
         transient=True,
         disable=not err_console.is_terminal,
     )
+
+
+def numbers_table(*titles: str) -> Table:
+    """An empty table with these columns: a name first, then numbers."""
+    made = Table(box=box.SIMPLE_HEAD, padding=0)
+    made.add_column(titles[0], overflow="fold")
+    for title in titles[1:]:
+        made.add_column(title, justify="right", no_wrap=True)
+    return made
 
 
 def write_json(target: str | Path, value: dict[str, Any]) -> None:

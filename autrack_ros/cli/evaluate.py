@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autrack_ros.cli.console import err_console, progress_bar, write_json
+from autrack_ros.cli.console import err_console, numbers_table, progress_bar, write_json
 from autrack_ros.cli.options import TrackerOptions, with_tracker_options
 from autrack_ros.cli.peers import (
     BackboneOption,
@@ -199,21 +199,12 @@ def _rows(
 def _print_tables(
     results: dict[str, SequenceResult], summary: dict[str, Any], speeds: dict[str, Any]
 ) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
     from autrack_ros.evaluation.metrics import COLUMNS
 
-    def table(*titles: str) -> Table:
-        made = Table(box=box.SIMPLE_HEAD, padding=0)
-        made.add_column(titles[0], overflow="fold")
-        for title in titles[1:]:
-            made.add_column(title, justify="right", no_wrap=True)
-        return made
-
     console = Console()
-    of_sequences = table("sequence", "frames", *COLUMNS.values(), "fps")
+    of_sequences = numbers_table("sequence", "frames", *COLUMNS.values(), "fps")
     for name, result in results.items():
         of_sequences.add_row(
             name,
@@ -226,7 +217,7 @@ def _print_tables(
     of_sequences.add_row("mean", str(frames), *_cells(summary["mean"]), _fps(speeds["mean"]))
     console.print(of_sequences)
     if summary["attributes"]:
-        of_attributes = table("attribute", "sequences", *COLUMNS.values())
+        of_attributes = numbers_table("attribute", "sequences", *COLUMNS.values())
         for name, row in summary["attributes"].items():
             of_attributes.add_row(name, str(row["sequences"]), *_cells(row))
         console.print(of_attributes)
