@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 import rclpy
 import yaml
 from ament_index_python.packages import get_package_share_directory
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
@@ -30,6 +30,7 @@ from autrack_ros.evaluation.video import upscale_factor
 from autrack_ros.msg import AdaptationReport, InitBox
 from autrack_ros.node import qos
 from autrack_ros.node.image_conversion import bgr_to_image, image_to_bgr
+from autrack_ros.node.program import spin_until
 from autrack_ros.replay.environment import prepare_environment
 from autrack_ros.replay.processes import Process
 from autrack_ros.tracking import Box
@@ -82,12 +83,13 @@ class Viewer:
 
     Args:
         node: gets publishers and subscriptions.
+        executor: of the node.
         config: of RViz; its displays name the topics.
     """
 
-    def __init__(self, node: Node, config: dict[str, Any]) -> None:
+    def __init__(self, node: Node, executor: Executor, config: dict[str, Any]) -> None:
         self.messages: dict[str, Any] = {}  # the newest by display
-        self._node = node
+        self._node, self._executor = node, executor
         self._adapted: set[str] = set()
         displays = {item["Name"]: item for item in config["Visualization Manager"]["Displays"]}
         self._topics = {name: displays[name]["Topic"]["Value"] for name in _DOCKS}
@@ -106,7 +108,8 @@ class Viewer:
     def wait_for_tracker(self) -> None:
         """Return when the node takes images and boxes and offers all that is to be shown."""
         inputs = (self._images, self._infos, self._boxes)
-        found = self._wait(
+        found = spin_until(
+            self._executor,
             lambda: (
                 all(publisher.get_subscription_count() for publisher in inputs)
                 and all(self._node.count_publishers(topic) for topic in self._topics.values())
@@ -142,7 +145,7 @@ class Viewer:
             return set(boxes) <= self._adapted if boxes else self._shown(header)
 
         # The node takes images by best effort: one may be lost, most of all the first.
-        while not self._wait(is_done, _AGAIN_S):
+        while not spin_until(self._executor, is_done, _AGAIN_S):
             self._images.publish(message)
 
     def _shown(self, header: Header) -> bool:
@@ -156,15 +159,6 @@ class Viewer:
 
     def _keeper(self, name: str) -> Callable[[Any], None]:
         return lambda message: self.messages.update({name: message})
-
-    def _wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Spin until the condition holds or the time is over; whether it holds."""
-        end = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > end:
-                return False
-            rclpy.spin_once(self._node, timeout_sec=0.1)
-        return True
 
 
 def record(
@@ -181,6 +175,8 @@ def record(
     *_, selected = targets
     rclpy.init(args=[])
     node = rclpy.create_node("rviz_layout")
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -190,12 +186,13 @@ def record(
                 Path(folder) / "tracker_node.log",
             ),
         ):
-            viewer = Viewer(node, config)
+            viewer = Viewer(node, executor, config)
             viewer.wait_for_tracker()
             for index, frame in enumerate(frames):
                 viewer.show(frame, 1 + index * period_s, targets if index == 0 else {})
             return viewer.messages
     finally:
+        executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
 
