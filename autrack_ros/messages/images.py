@@ -131,7 +131,12 @@ def declared_size(message: CompressedImage) -> tuple[int, int]:
     Raises:
         InvalidImageError: other data, or more than ``MAX_COMPRESSED_PIXELS``.
     """
-    size = compressed_size(bytes(memoryview(message.data)))
+    return _size_of(message, bytes(memoryview(message.data)))
+
+
+def _size_of(message: CompressedImage, data: bytes) -> tuple[int, int]:
+    """As ``declared_size``; the data are the message's."""
+    size = compressed_size(data)
     if size is None:
         raise _refused(message, "not the data of a JPEG or PNG image, which are accepted")
     if size[0] * size[1] > MAX_COMPRESSED_PIXELS:
@@ -173,7 +178,7 @@ def _pixels(message: Image, encoding: _Encoding) -> np.ndarray:
 
 def _decode(message: CompressedImage, data: bytes) -> np.ndarray:
     """Decode to HxW, HxWx3 or HxWx4, uint8 or uint16, with the channels as they were encoded."""
-    declared_size(message)
+    _size_of(message, data)
     # Older releases of OpenCV fill the rest of a JPEG that was cut off with grey and do not tell.
     # Neither marker can occur inside the compressed pixels.
     if data.startswith(JPEG_START) and data.find(JPEG_END, data.rfind(JPEG_SCAN)) < 0:
