@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autrack_ros.evaluation.statistics import interval
+from autrack_ros.evaluation.statistics import CLEAR_CHANGE, interval
 from benchmarks.template_update.rows import Row
-
-CLEAR_CHANGE = 0.005  # of the AUC, from which a case counts as better or worse
 
 
 @dataclass(frozen=True, slots=True)
