@@ -5,15 +5,16 @@ CLIP ?= .cache/carphone_pristine.mp4
 BOX ?=
 
 VENV := .venv
+JAZZY := .venv-jazzy
 RUN := $(VENV)/bin/python
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
 
-.PHONY: help demo test lint train study clean .venv
+.PHONY: help demo test test-jazzy lint train study clean .venv
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z.]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv $(filter .cache/%,$(CLIP)) ## track a clip over ROS 2 into demo_output/ (CLIP=video.mp4 BOX=x,y,w,h for another clip)
 	$(RUN) -m autrack_ros.demo --clip "$(CLIP)" $(if $(BOX),--box "$(BOX)")
@@ -21,9 +22,14 @@ demo: .venv $(filter .cache/%,$(CLIP)) ## track a clip over ROS 2 into demo_outp
 test: .venv lint ## check the style and the types, run all tests
 	$(RUN) -m pytest
 
-lint: .venv ## ruff and mypy
+test-jazzy: $(JAZZY)/installed ## the tests that need ROS 2, on Jazzy
+	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest \
+		$(shell grep -lE 'importorskip\("(rclpy|autrack_ros.msg)"' test/test_*.py)
+
+lint: .venv ## ruff, and mypy with the installed ROS 2 and with what all supported ones have
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+	MYPYPATH=test/stubs $(RUN) -m mypy --cache-dir .mypy_cache/stubs
 
 train: .venv ## train the default model anew
 	$(RUN) -m autrack_ros.training.fetch
@@ -49,6 +55,14 @@ $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xm
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -q -r requirements.txt
 	$(RUN) -m pip install -q --no-build-isolation ".[bag,train,test]"
+	touch $@
+
+# ROS 2 Jazzy in the same way. The tests take the modules of the tree, so it is made anew only for messages and files.
+$(JAZZY)/installed: requirements-jazzy.txt setup.py setup.cfg package.xml CMakeLists.txt \
+		$(wildcard cmake/* msg/* srv/* config/*.* launch/*.py)
+	$(PYTHON) -m venv $(JAZZY)
+	$(JAZZY)/bin/python -m pip install -q -r requirements-jazzy.txt
+	$(JAZZY)/bin/python -m pip install -q --no-build-isolation ".[bag,test]"
 	touch $@
 
 # A real clip, 176x144, out of a package on PyPI; nothing else of the package is used.
