@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import pytest
 
 pytest.importorskip("launch_ros", reason="needs launch_ros")
 pytest.importorskip("autrack_ros.msg", reason="needs the built messages of this package")
 
+from pictures import picture
 from ros_process import environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,9 +46,9 @@ def session_members(session: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("box", ["abc", "1,2,3", "'", "0,0,1,1"])
+@pytest.mark.parametrize("box", ["abc", "1,2,3"])
 def test_a_demo_with_a_wrong_box_names_it_and_leaves_no_process(tmp_path: Path, box: str) -> None:
-    (tmp_path / "clip").mkdir()
+    cv2.imwrite(str(tmp_path / "0.png"), picture())
     arguments = [str(ROOT / "launch" / "demo.launch.py"), f"clip:={tmp_path}", f"box:={box}"]
     launch = subprocess.Popen(
         [sys.executable, "-c", LAUNCH, *arguments],
@@ -55,9 +59,10 @@ def test_a_demo_with_a_wrong_box_names_it_and_leaves_no_process(tmp_path: Path, 
         start_new_session=True,
     )
     try:
-        output, _ = launch.communicate(timeout=60)
+        output, _ = launch.communicate(timeout=120)
         assert session_members(launch.pid) == []
-        assert f"box {box!r}: " in output
+        assert f"box {box!r}: " in output, output
         assert "Traceback" not in output
     finally:
-        launch.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(launch.pid, signal.SIGKILL)
