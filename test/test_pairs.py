@@ -9,9 +9,9 @@ import torch
 
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.training.bank import CROP_SIZE, OUTLINE_POINTS, CropBank
-from autrack_ros.training.crops import StoredCrops, stored_window
 from autrack_ros.training.clutter import MAX_HIDDEN, MAX_HIDING
 from autrack_ros.training.compose import Layer, Pictures, Shape, draw
+from autrack_ros.training.crops import StoredCrops, stored_window
 from autrack_ros.training.framing import SEARCH_SIZE, TEMPLATE_SIZE
 from autrack_ros.training.pair_settings import PairSettings
 from autrack_ros.training.pairs import BATCH, PairMaker

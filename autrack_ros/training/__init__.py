@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,13 @@ from autrack_ros.training.calibration import (
 from autrack_ros.training.config import TrainingConfig, load_config
 from autrack_ros.training.features import FeatureCache, FrozenLayers
 from autrack_ros.training.feed import CachedFeed, Feed, LiveFeed
+from autrack_ros.training.held_out import held_out
 from autrack_ros.training.initial import load_initial
 from autrack_ros.training.pairs import PairMaker
 from autrack_ros.training.sheet import pair_sheet
 from autrack_ros.training.sources import SOURCE_KINDS, Source
 from autrack_ros.training.trainer import Trainer
-from autrack_ros.training.validation import (
-    ValidationSet,
-    held_out,
-    make_clips,
-    real_clips,
-)
+from autrack_ros.training.validation import ValidationSet, film_clips, make_clips
 
 Report = Callable[[str, int, int, str], None]  # stage, steps done, steps in all, note
 
@@ -125,6 +122,10 @@ def calibrate(
             "no_update": {"real": plain.real_auc, "made": plain.made_auc, "all": plain.auc},
             "update": {"real": updated.real_auc, "made": updated.made_auc, "all": updated.auc},
         },
+        "groups": {
+            word: {"no_update": asdict(score), "update": asdict(updated.by_attribute[word])}
+            for word, score in plain.by_attribute.items()
+        },
     }
     calibration = None
     try:
@@ -163,7 +164,8 @@ def load_crops(
     if config.crops is not None and config.crops.is_dir():
         return CropBank.load(config.crops)
     report("crops", 0, 1, "")
-    bank = CropBank.build(sources, config.backgrounds, held_out)
+    never = partial(held_out, films=config.validation.films)
+    bank = CropBank.build(sources, config.backgrounds, never)
     if config.crops is not None:
         bank.save(config.crops)
         bank = CropBank.load(config.crops)  # packing rounds pixels: the same ones from now on
@@ -176,7 +178,7 @@ def validation_set(config: TrainingConfig, sources: Sequence[Source]) -> Validat
     """Clips of what is held out of the training.
 
     Raises:
-        DataError: nothing is held out, or a picture cannot be read.
+        DataError: nothing is held out, a set lacks a film, or a picture cannot be read.
     """
     kept = [
         thing for source in sources for thing in source.objects() if held_out(source.name, thing)
@@ -185,7 +187,7 @@ def validation_set(config: TrainingConfig, sources: Sequence[Source]) -> Validat
     cutouts = [thing for thing in kept if thing.views[0].box is None]
     photos = [path for folder in config.backgrounds for path in sorted(folder.glob("*.jpg"))]
     made = make_clips(cutouts, photos, settings.made_clips, settings.seed) if cutouts else []
-    return ValidationSet([*real_clips(kept), *made])
+    return ValidationSet([*film_clips(sources, settings.films), *made])
 
 
 def make_feed(

@@ -12,6 +12,7 @@ import yaml
 
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presets import DEFAULT_PRESET
+from autrack_ros.training.held_out import Film, read_films
 from autrack_ros.training.initial import IMAGENET
 from autrack_ros.training.pairs import BATCH, PairSettings
 from autrack_ros.training.sources import SOURCE_KINDS
@@ -37,6 +38,7 @@ class SourceSettings:
 class ValidationSettings:
     """The clips that are tracked to see what the network is worth; see ``validation``."""
 
+    films: tuple[Film, ...] = ()  # never trained on; in the YAML the path of a list of films
     made_clips: int = 24
     every: int = 3000  # iterations
     seed: int = 0
@@ -131,6 +133,9 @@ def load_config(path: Path) -> TrainingConfig:
         for source in sources
     )
     settings["backgrounds"] = tuple(map(Path, settings.get("backgrounds", ())))
+    validation = settings.get("validation")
+    if isinstance(validation, Mapping) and "films" in validation:
+        settings["validation"] = {**validation, "films": _films(validation["films"], path)}
     for key in ("crops", "features"):
         if settings.get(key) is not None:
             settings[key] = Path(settings[key])
@@ -143,6 +148,14 @@ def load_config(path: Path) -> TrainingConfig:
         if key in settings:
             settings[key] = _made(kind, settings[key], path, key)
     return TrainingConfig(**settings)
+
+
+def _films(listed: Any, path: Path) -> tuple[Film, ...]:
+    if not isinstance(listed, str):
+        raise ConfigurationError(
+            f"{path}: validation: films = {listed!r}: must be the path of a list of films"
+        )
+    return read_films(Path(listed))
 
 
 def _made(kind: Any, content: Any, path: Path, key: str) -> Any:

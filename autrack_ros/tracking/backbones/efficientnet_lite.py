@@ -17,7 +17,6 @@ from autrack_ros.tracking.backbones.layered import (
     late_strides,
 )
 
-
 BLOCKS = (
     BlockSpec(3, 1, 1, 16),
     BlockSpec(3, 2, 6, 24),
