@@ -75,6 +75,9 @@ def train(
     resolved = resolve_device(device)
     torch.manual_seed(settings.seed)
     network = make_network(preset)
+    frozen, layers = settings.frozen_layers, network.basemodel.layer_count
+    if frozen > layers:
+        raise ConfigurationError(f"optimization.frozen_layers = {frozen}: must be 0..{layers}")
     load_initial(network, config.initial)
     sources = read_sources(config)
     maker = PairMaker(load_crops(config, sources, report), config.pairs, resolved)
@@ -168,6 +171,7 @@ def load_crops(
     bank = CropBank.build(sources, config.backgrounds, never)
     if config.crops is not None:
         bank.save(config.crops)
+        del bank  # not both in memory
         bank = CropBank.load(config.crops)  # packing rounds pixels: the same ones from now on
     skipped = f"; {len(bank.skipped)} broken pictures skipped" if bank.skipped else ""
     report("crops", 1, 1, f"{len(bank)} crops{skipped}")

@@ -38,22 +38,16 @@ class StoredCrops:
 
     def __init__(self, size: int, windows: Sequence[StoredWindow]) -> None:
         self.size = size
-        lengths = np.array([window.pixels.size for window in windows], np.int64)
-        self._ends = np.cumsum(lengths)
-        # One block: a forked process shares it, where it would copy the counters of many arrays.
-        self._values = np.empty(lengths.sum(), np.uint8)
-        for window, length, end in zip(windows, lengths, self._ends, strict=True):
-            self._values[end - length : end] = window.pixels.ravel()
-        self._shapes = np.array([w.pixels.shape for w in windows], np.int64).reshape(-1, 3)
+        self._pixels = [window.pixels for window in windows]
         self.bounds = np.array([window.bounds for window in windows], np.int64).reshape(-1, 4)
         self.fill = np.array([window.fill for window in windows], np.uint8).reshape(-1, 3)
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._pixels)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """(S, S, 4) uint8."""
-        stored, (x0, y0, x1, y1) = self._stored(index), self.bounds[index].tolist()
+        stored, (x0, y0, x1, y1) = self._pixels[index], self.bounds[index].tolist()
         border = y0, self.size - y1, x0, self.size - x1
         if stored.shape[2] == 4:
             fill = (*self.fill[index].tolist(), 0)
@@ -69,26 +63,22 @@ class StoredCrops:
     @property
     def nbytes(self) -> int:
         """Memory that the windows take."""
-        return self._values.nbytes
+        return sum(pixels.nbytes for pixels in self._pixels)
 
     def windows(self) -> Iterator[StoredWindow]:
         """All crops, as they were given."""
         for index in range(len(self)):
             bounds, fill = self.bounds[index].tolist(), self.fill[index].tolist()
-            yield StoredWindow(self._stored(index), tuple(bounds), tuple(fill))
+            yield StoredWindow(self._pixels[index], tuple(bounds), tuple(fill))
 
     def opaque_shares(self) -> np.ndarray:
         """(N,) float64, the share of each crop that is wholly opaque."""
         sides = self.bounds[:, 2:] - self.bounds[:, :2]
         shares = sides.prod(axis=1) / self.size**2
-        for index in np.flatnonzero(self._shapes[:, 2] == 4):
-            shares[index] *= float((self._stored(index)[..., 3] == 255).mean())
+        for index, pixels in enumerate(self._pixels):
+            if pixels.shape[2] == 4:
+                shares[index] *= float((pixels[..., 3] == 255).mean())
         return shares
-
-    def _stored(self, index: int) -> np.ndarray:
-        shape = self._shapes[index]
-        end = self._ends[index]
-        return self._values[end - shape.prod() : end].reshape(shape)
 
 
 def stored_window(crop: np.ndarray, cutout: bool) -> StoredWindow:
