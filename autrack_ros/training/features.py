@@ -11,6 +11,7 @@ import hashlib
 import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from multiprocessing.pool import AsyncResult, Pool
 from pathlib import Path
 
 import numpy as np
@@ -102,33 +103,53 @@ class FeatureCache:
         self._workers = workers
         self._report = report
         self._blocks: dict[int, np.ndarray] = {}
+        self._pool: Pool | None = None
+        self._making: dict[int, AsyncResult[None]] = {}
 
     def fill(self, numbers: range) -> int:
         """Make the blocks that hold these pairs, but for those that exist.
 
         Returns:
-            How many blocks were made.
+            How many blocks were missing.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         wanted = self._blocks_of(numbers)
         missing = [index for index in wanted if not self.path_of(index).is_file()]
         done = len(wanted) - len(missing)
         self._report(done, len(wanted))
-        if self._workers == 1 and missing:
-            writer = _BlockWriter(self)
-            for index in missing:
+        self.prefetch(numbers)
+        writer = _BlockWriter(self) if self._workers == 1 and missing else None
+        for index in missing:
+            if writer is not None:
                 writer.write(index)
-                done += 1
-                self._report(done, len(wanted))
-        elif missing:
-            # Forked, so that the decoded crops are shared.
-            context = multiprocessing.get_context("fork")
-            with context.Pool(self._workers, _start_worker, (self,)) as pool:
-                for _ in pool.imap_unordered(_write_block, missing):
-                    done += 1
-                    self._report(done, len(wanted))
+            else:
+                self._making.pop(index).get()
+            done += 1
+            self._report(done, len(wanted))
+        for index in wanted:
+            self._making.pop(index, None)
         self._blocks |= {index: np.load(self.path_of(index), mmap_mode="r") for index in wanted}
         return len(missing)
+
+    def prefetch(self, numbers: range) -> None:
+        """Begin to make blocks for a later ``fill``, if there are processes for it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._workers == 1:
+            return
+        if self._pool is None:
+            # Forked, so that the decoded crops are shared; once, before the training has threads.
+            context = multiprocessing.get_context("fork")
+            self._pool = context.Pool(self._workers, _start_worker, (self,))
+        for index in self._blocks_of(numbers):
+            if index not in self._making and not self.path_of(index).is_file():
+                self._making[index] = self._pool.apply_async(_write_block, (index,))
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool.join()
+            self._pool = None
+            self._making = {}
 
     def remove(self, numbers: range) -> None:
         """Remove the blocks that hold these pairs."""

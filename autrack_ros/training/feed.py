@@ -36,7 +36,8 @@ class CachedFeed:
     """Batches of cached pairs, in a new order in every pass.
 
     The pairs come in rounds, so that the features of all need not be on disk at once: those of a
-    round are made, used in every pass over it, and removed. Those of the last round are kept.
+    round are made while the round before is trained on, used in every pass over it, and removed.
+    Those of the last round are kept.
     """
 
     def __init__(self, cache: FeatureCache, settings: OptimizationSettings) -> None:
@@ -58,9 +59,12 @@ class CachedFeed:
         for start in range(first // length * length, end, length):
             pairs = self._pairs_of(start // length)
             self._cache.fill(pairs)
+            if start + length < end:
+                self._cache.prefetch(self._pairs_of(start // length + 1))
             yield range(max(first, start), min(end, start + length))
             if start + length < end:
                 self._cache.remove(pairs)
+        self._cache.close()
 
     def training(self, iteration: int) -> FeatureBatch:
         """The training batch of an iteration."""
