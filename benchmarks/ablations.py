@@ -27,6 +27,7 @@ from autrack_ros.evaluation.statistics import interval
 from autrack_ros.tracking import AdaptationSettings, AutrackError, Tracker
 from autrack_ros.tracking.head import DenseboxHead
 from autrack_ros.tracking.layers import conv_bn_relu
+from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.tracking.lite import (
     TEMPLATE_SIZE,
     FineCoarse,
@@ -40,7 +41,6 @@ from autrack_ros.tracking.siamese import Prediction, SearchFeatures
 from autrack_ros.tracking.siamfcpp import depthwise_correlation
 from autrack_ros.training import (
     load_crops,
-    load_imagenet_backbone,
     make_feed,
     make_network,
     read_sources,
@@ -48,6 +48,7 @@ from autrack_ros.training import (
 )
 from autrack_ros.training.config import TrainingConfig, load_config
 from autrack_ros.training.feed import Feed
+from autrack_ros.training.initial import IMAGENET, load_initial
 from autrack_ros.training.pairs import PairMaker
 from autrack_ros.training.trainer import Trainer
 from autrack_ros.training.validation import ValidationSet
@@ -62,7 +63,7 @@ class Rewired(LiteSiamFCpp):
     """The shipped network with other inputs of its towers, of so many channels."""
 
     def __init__(self, matched_channels: int) -> None:
-        super().__init__()
+        super().__init__(EfficientNetLite0())
         bias = self.head.get_parameter("cls_score_p5.bn.bias")
         self.head = DenseboxHead(
             matched_channels, WIDTH, (True,) * TOWER_CONVS, self.stride, separable_block
@@ -121,7 +122,7 @@ class Stride8(LiteSiamFCpp):
     """Response 32x32; the template's map and coverage are averaged to the shipped 8x8 cells."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(EfficientNetLite0())
         self.stride = self.head.stride = 8
         self.template_cells *= 2
         fine = self.basemodel.out_channels[0]
@@ -141,6 +142,11 @@ class Stride8(LiteSiamFCpp):
         return F.avg_pool2d(merged, 2), F.avg_pool2d(cells, 2).flatten(1), sides
 
 
+def light(width: int = WIDTH) -> LiteSiamFCpp:
+    """The network on the backbone that all variants are compared on."""
+    return LiteSiamFCpp(EfficientNetLite0(), width)
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """A network, and how it is used.
@@ -157,14 +163,14 @@ class Variant:
 
 
 VARIANTS: Mapping[str, Variant] = {
-    "as shipped": Variant(LiteSiamFCpp, "shipped"),
+    "as shipped": Variant(light, "shipped"),
     "without the target's box": Variant(WithoutBox, "without_box"),
     "depth-wise correlation": Variant(DepthWise, "depthwise"),
     "depth-wise, with the box": Variant(DepthWiseBox, "depthwise_box"),
-    "width 64": Variant(functools.partial(LiteSiamFCpp, width=64), "width64"),
-    "width 144": Variant(functools.partial(LiteSiamFCpp, width=144), "width144"),
-    "search 192": Variant(LiteSiamFCpp, "shipped", 192),
-    "search 320": Variant(LiteSiamFCpp, "shipped", 320),
+    "width 64": Variant(functools.partial(light, width=64), "width64"),
+    "width 144": Variant(functools.partial(light, width=144), "width144"),
+    "search 192": Variant(light, "shipped", 192),
+    "search 320": Variant(light, "shipped", 320),
     "stride 8": Variant(Stride8, "stride8"),
 }
 
@@ -178,7 +184,7 @@ def trained(variant: Variant, folder: Path, feed: Feed, config: TrainingConfig) 
     """Train a variant, or read it where that is done."""
     torch.manual_seed(config.optimization.seed)
     network = variant.build()
-    load_imagenet_backbone(network)
+    load_initial(network, IMAGENET)
     preset = find_preset(config.preset)
     trainer = Trainer(network, feed, preset.loss, config.optimization, folder / variant.folder)
     trainer.run(lambda done, total, note: say(f"{variant.folder}: {done} of {total}, {note}"))
@@ -249,7 +255,7 @@ def train_and_measure(
     sources = read_sources(config)
     clips = validation_set(config, sources)
     network = make_network(preset)
-    load_imagenet_backbone(network)
+    load_initial(network, IMAGENET)
     # Every variant has the same frozen backbone, so that all learn from the same features.
     feed = make_feed(config, PairMaker(load_crops(config, sources), config.pairs), network)
     for variant in variants:

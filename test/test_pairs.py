@@ -11,6 +11,7 @@ from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.training.bank import CROP_SIZE, OUTLINE_POINTS, CropBank
 from autrack_ros.training.clutter import MAX_HIDDEN, MAX_HIDING
 from autrack_ros.training.compose import Layer, Pictures, Shape, draw
+from autrack_ros.training.crops import StoredCrops, stored_window
 from autrack_ros.training.framing import SEARCH_SIZE, TEMPLATE_SIZE
 from autrack_ros.training.pair_settings import PairSettings
 from autrack_ros.training.pairs import BATCH, PairMaker
@@ -60,7 +61,9 @@ def make_bank(rows: list[dict], backgrounds: np.ndarray | None = None) -> CropBa
         columns[name] = torch.tensor([row[name] for row in rows])
     names = sorted({row["source"] for row in rows})
     return CropBank(
-        pixels=torch.from_numpy(np.stack([row["pixels"] for row in rows])),
+        pixels=StoredCrops(
+            CROP_SIZE, [stored_window(row["pixels"], row["cutout"]) for row in rows]
+        ),
         outline=torch.from_numpy(np.stack([row["outline"] for row in rows]).astype(np.float32)),
         mean_color=torch.zeros(len(rows), 3),
         backgrounds=torch.from_numpy(backgrounds),
@@ -415,7 +418,7 @@ def test_an_unknown_source_is_named_with_those_there_are(mixed):
 
 
 def test_a_bank_of_a_single_scene_is_refused(mixed):
-    row = dict(outline=mixed.outline[0].numpy(), pixels=mixed.pixels[0].numpy(), cutout=False)
+    row = dict(outline=mixed.outline[0].numpy(), pixels=mixed.pixels[0], cutout=False)
     rows = [dict(row, object=n, label=0, source=0, picture=0, time=0) for n in range(2)]
     with pytest.raises(ConfigurationError, match="single scene"):
         PairMaker(make_bank(rows), PairSettings())

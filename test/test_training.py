@@ -14,6 +14,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.tracking.presets import LossSettings
@@ -82,7 +83,11 @@ EASY = PairSettings(
         ("pairs: {shift: 0.7}", r"pairs\.shift = 0\.7"),
         ("optimization: {passes: 0}", r"optimization\.passes = 0"),
         ("optimization: {learning_rate: -1}", r"optimization\.learning_rate = -1"),
-        ("optimization: {frozen_layers: 13}", r"optimization\.frozen_layers = 13.*0\.\.12"),
+        ("optimization: {frozen_layers: -1}", r"optimization\.frozen_layers = -1.*at least 0"),
+        (
+            "optimization: {pairs: 64, rounds: 3}",
+            r"optimization\.pairs = 64.*a batch \(32\) a round",
+        ),
         ("optimization: {threads: many}", r"optimization\.threads = 'many'"),
         ("validation: {every: 0}", r"validation\.every = 0"),
         ("sources: []", r"sources = \[\].*not empty"),
@@ -146,7 +151,7 @@ def maker(bank) -> PairMaker:
 @pytest.fixture(scope="module")
 def network(maker) -> LiteSiamFCpp:
     torch.manual_seed(0)
-    network = LiteSiamFCpp()
+    network = LiteSiamFCpp(EfficientNetLite0())
     # Random weights shrink what passes eleven blocks; statistics of real crops keep it alive.
     network.basemodel.train()
     with torch.no_grad():
@@ -158,13 +163,13 @@ def network(maker) -> LiteSiamFCpp:
 
 
 def cache_in(folder: Path, maker: PairMaker, network: LiteSiamFCpp, layers: int) -> FeatureCache:
-    return FeatureCache(folder, maker, FrozenLayers(network, layers), count=160, block=32)
+    return FeatureCache(folder, maker, FrozenLayers(network, layers), block=32)
 
 
 @pytest.fixture(scope="module")
 def cache(maker, network, tmp_path_factory) -> FeatureCache:
     cache = cache_in(tmp_path_factory.mktemp("features"), maker, network, 12)
-    assert cache.fill(workers=1) == 160
+    assert cache.fill(range(160)) == 5
     return cache
 
 
@@ -172,15 +177,27 @@ def trainer_in(
     folder: Path, network: LiteSiamFCpp, feed: Feed, settings: OptimizationSettings
 ) -> Trainer:
     torch.manual_seed(settings.seed)
-    fresh = LiteSiamFCpp()
+    fresh = LiteSiamFCpp(EfficientNetLite0())
     fresh.basemodel.load_state_dict(network.basemodel.state_dict())
     return Trainer(fresh, feed, LossSettings(), settings, folder)
+
+
+def steps_until(trainer: Trainer, iteration: int):
+    """The trainer's own steps, and then an interruption."""
+    step = trainer._step
+
+    def stepping(batch):
+        if trainer.iteration == iteration:
+            raise InterruptedError
+        return step(batch)
+
+    return stepping
 
 
 @pytest.mark.parametrize("layers", [6, 9, 12])
 def test_cached_features_are_those_of_the_frozen_layers(maker, network, tmp_path, layers):
     cache = cache_in(tmp_path, maker, network, layers)
-    cache.fill(workers=1)
+    cache.fill(range(64))
     batch, pairs = cache.batch(range(BATCH, 2 * BATCH)), maker.batch(1)
     with torch.inference_mode():
         expected = network.basemodel(pairs.search)
@@ -195,10 +212,10 @@ def test_cached_features_are_those_of_the_frozen_layers(maker, network, tmp_path
 def test_a_filled_cache_is_used_again_and_a_gap_is_filled(cache, maker, network):
     again = cache_in(cache.folder.parent, maker, network, 12)
     assert again.folder == cache.folder
-    assert again.fill(workers=1) == 0
+    assert again.fill(range(160)) == 0
     before = again.batch([7]).search[0]
     again.path_of(0).unlink()
-    assert again.fill(workers=1) == 32
+    assert again.fill(range(160)) == 1
     assert torch.equal(again.batch([7]).search[0], before)
 
 
@@ -260,6 +277,63 @@ def test_a_log_without_tracked_clips_or_validation_gives_a_learning_curve_too(tm
 def test_training_loads_matplotlib_only_to_draw():
     code = "import sys, autrack_ros.training; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+def test_pairs_that_come_in_rounds_are_on_disk_one_round_at_a_time(maker, network, tmp_path):
+    settings = replace(QUICK, rounds=2, passes=2)
+    cache = cache_in(tmp_path / "features", maker, network, 12)
+    trainer = trainer_in(tmp_path, network, CachedFeed(cache, settings), settings)
+    seen = []
+    trainer.run(
+        lambda done, total, note: seen.append((done, len(list(cache.folder.glob("*.npy")))))
+    )
+    assert trainer.iteration == 2 * 2 * (64 // BATCH)
+    # A block is a batch: two of a round at a time, and after the first save that of validation.
+    assert max(blocks for _, blocks in seen) <= 3
+    assert sorted(path.stem for path in cache.folder.glob("*.npy")) == [
+        "00000000",
+        "00000096",
+        "00000128",
+    ]
+
+
+def test_a_round_that_is_interrupted_is_gone_on_with(maker, network, tmp_path):
+    settings = replace(QUICK, rounds=2, passes=2, save_every=3)
+    feeds = [CachedFeed(cache_in(tmp_path / n, maker, network, 12), settings) for n in "ab"]
+    whole = trainer_in(tmp_path / "whole", network, feeds[0], settings)
+    whole.run()
+    parted = trainer_in(tmp_path / "parted", network, feeds[1], settings)
+    with (
+        patch.object(Trainer, "_step", side_effect=steps_until(parted, 7)),
+        pytest.raises(InterruptedError),
+    ):
+        parted.run()
+    parted = trainer_in(tmp_path / "parted", network, feeds[1], settings)
+    assert parted.iteration == 6
+    parted.run()
+    for key, value in whole.averaged.state_dict().items():
+        assert torch.equal(value, parted.averaged.state_dict()[key]), key
+
+
+def test_the_depth_wise_kernels_of_the_backbone_can_stay(maker, network, tmp_path):
+    settings = replace(QUICK, pairs=64, passes=1, frozen_layers=9, backbone_kernels=False)
+    feed = LiveFeed(maker, FrozenLayers(network, 9), settings)
+    trainer = trainer_in(tmp_path, network, feed, settings)
+    trainer.run()
+    before = network.basemodel.state_dict()
+    changed = {
+        name
+        for name, parameter in trainer.network.basemodel.named_parameters()
+        if not torch.equal(parameter, before[name])
+    }
+    assert "_blocks.10._project_conv.weight" in changed
+    assert not any("_depthwise_conv" in name for name in changed)
+
+
+def test_more_frozen_layers_than_there_are_are_refused_before_any_work(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"optimization\.frozen_layers = 13.*0\.\.12"):
+        train(write_config(tmp_path, frozen_layers=13), tmp_path / "out", "cpu")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("frozen_layers", [12, 9, 0])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,20 +15,18 @@ from autrack_ros.tracking.boxes import Box, iou
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.training import validation
-from autrack_ros.training.sources.base import DataError, TrainingObject, View
-from autrack_ros.training.sources.boxes import Boxes
+from autrack_ros.training.held_out import Film
+from autrack_ros.training.sources.base import DataError, Source, TrainingObject, View
 from autrack_ros.training.validation import (
-    HELD_OUT_CLIPS,
     HIDDEN,
     Clip,
+    GroupScore,
     ValidationSet,
     clip_sheet,
-    held_out,
+    film_clips,
     make_clips,
-    real_clips,
 )
 
-VOS_SHORT = Path(__file__).parents[2] / "shared/data/train_boxes/vos_short"
 GREEN, RED, BLUE = (40, 250, 40), (30, 30, 220), (220, 60, 30)
 
 
@@ -178,58 +178,55 @@ def test_the_sheet_shows_every_clip_in_a_row(clips):
     assert (sheet == (0, 0, 255)).all(axis=2).any()
 
 
-# --- what is held out
+# --- films
 
 
-def test_families_of_cutouts_are_held_out_together():
-    def stamp(name: str) -> TrainingObject:
-        return TrainingObject(name, "animals", [View(Path(name), None)])
+def film(folder: Path, frames: int = 3) -> tuple[Source, Film]:
+    """A set with one film of a grey picture, and its entry in a list of films."""
+    path = folder / "grey.png"
+    cv2.imwrite(str(path), np.full((40, 60, 3), 90, np.uint8))
+    views = [View(path, Box(5 + number, 6, 20, 10)) for number in range(frames)]
+    things = [TrainingObject(f"street/{track}", "car", views, "street") for track in (0, 1)]
 
-    words = [f"{first}{second}" for first in "bcdfghklmn" for second in ("ow", "at", "it", "ub")]
-    out = [word for word in words if held_out("stamps", stamp(f"animals/{word}.png"))]
-    assert 1 <= len(out) <= 10
-    for word in words:
-        same = {
-            held_out("stamps", stamp(f"{word}{ending}"))
-            for ending in (".png", "_white.png", "2.png")
-        }
-        assert len(same) == 1
+    class Street:
+        name = "films"
 
+        def objects(self) -> Iterator[TrainingObject]:
+            return iter(things)
 
-def test_models_of_a_label_are_held_out_together():
-    def model(label: str, name: str) -> TrainingObject:
-        views = [View(Path(f"{name}/view_{number}.png"), None) for number in range(3)]
-        return TrainingObject(f"{label}/{name}", label, views)
-
-    for label in ("chair", "oven", "bed", "lamp", "car", "plane"):
-        assert len({held_out("models", model(label, name)) for name in ("a", "b", "c")}) == 1
+    return Street(), Film("films", "street", 1, "vehicle", True)
 
 
-def test_of_real_objects_only_the_named_clips_are_held_out():
-    box = Box(0, 0, 20, 20)
-    for clip, expected in ((HELD_OUT_CLIPS[0], True), ("davis_blackswan", False), (None, False)):
-        thing = TrainingObject("any/0", "any", [View(Path("a.jpg"), box)] * 2, clip)
-        assert held_out("vos_short", thing) is expected
+def test_a_film_is_a_clip_of_the_track_that_is_named(tmp_path):
+    source, entry = film(tmp_path)
+    (clip,) = film_clips([source], [entry])
+    assert clip.name == "street/1"
+    assert not clip.made
+    assert clip.attributes == ("vehicle", "lookalikes")
+    assert clip.truth.tolist() == [[5, 6, 20, 10], [6, 6, 20, 10], [7, 6, 20, 10]]
+    assert (clip.visible == 1).all()
+    assert [image.shape for image in clip.frames] == [(40, 60, 3)] * 3
 
 
-@pytest.mark.skipif(not VOS_SHORT.is_dir(), reason="needs ../shared/data/train_boxes/vos_short")
-def test_the_held_out_real_clips_are_whole():
-    clips = real_clips(
-        thing for thing in Boxes(VOS_SHORT).objects() if held_out("vos_short", thing)
-    )
-    assert [len(clip.files) for clip in clips] == [49, 43, 32]
-    for clip in clips:
-        height, width = next(clip.frames).shape[:2]
-        assert not clip.made
-        assert (clip.visible == 1).all()
-        assert (clip.truth[:, :2] > -2).all()
-        assert (clip.truth[:, :2] + clip.truth[:, 2:] < (width + 2, height + 2)).all()
+def test_a_film_of_a_set_that_is_not_among_the_sources_is_left_out(tmp_path):
+    source, entry = film(tmp_path)
+    other = replace(entry, set="elsewhere")
+    assert [clip.name for clip in film_clips([source], [other, entry])] == ["street/1"]
 
 
-def test_a_missing_frame_of_a_real_clip_is_named(tmp_path):
-    views = [View(tmp_path / "00001.jpg", Box(0, 0, 9, 9))] * 2
-    with pytest.raises(DataError, match=r"00001\.jpg"):
-        real_clips([TrainingObject("clip/0", "thing", views, "clip")])
+@pytest.mark.parametrize("change", [{"film": "road"}, {"target": 2}])
+def test_a_film_that_its_set_lacks_is_an_error(tmp_path, change):
+    source, entry = film(tmp_path)
+    missing = replace(entry, **change)
+    with pytest.raises(DataError, match=f"held-out film {missing.object_name}: the set films"):
+        film_clips([source], [missing])
+
+
+def test_a_missing_frame_of_a_film_is_named(tmp_path):
+    source, entry = film(tmp_path)
+    (tmp_path / "grey.png").unlink()
+    with pytest.raises(DataError, match=r"grey\.png"):
+        film_clips([source], [entry])
 
 
 # --- evaluation
@@ -239,7 +236,10 @@ def test_a_missing_frame_of_a_real_clip_is_named(tmp_path):
 def short_set(clips: list[Clip]) -> ValidationSet:
     """Clip 0 as it is, and its first 10 frames as if they were filmed."""
     made = clips[1]
-    real = Clip("filmed", False, made.files[:10], made.truth[:10], made.visible[:10])
+    head = slice(10)
+    real = Clip(
+        "filmed", False, made.files[head], made.truth[head], made.visible[head], ("person",)
+    )
     return ValidationSet([made, real])
 
 
@@ -252,7 +252,10 @@ def test_evaluation_tells_real_clips_from_made_ones(short_set):
     assert result.made_auc == pytest.approx(made.auc)
     assert result.real_auc == pytest.approx(real.auc)
     assert result.auc == pytest.approx((made.auc + real.auc) / 2)
-    assert set(result.attribute_auc) == set(made.clip.attributes)
+    groups = result.by_attribute
+    assert set(groups) == {"made", "film", "person", *made.clip.attributes}
+    assert groups["person"] == groups["film"] == GroupScore.of([real])
+    assert groups[made.clip.attributes[0]] == groups["made"] == GroupScore.of([made])
     assert [len(scores) for scores, _ in result.samples] == [59, 9]
     for scores, overlaps in result.samples:
         assert ((scores >= 0) & (scores <= 1)).all()
@@ -285,6 +288,17 @@ def test_hidden_frames_do_not_count_for_the_auc_but_as_not_tracked_right(clips):
     assert result.auc == pytest.approx(20 / 21)  # no overlap is above the last threshold, 1
     assert (result.overlaps == 1).sum() == (clip.visible[1:] >= HIDDEN).sum()
     assert (result.overlaps == 0).sum() == (clip.visible[1:] < HIDDEN).sum() > 0
+
+
+def test_a_tracker_that_leaves_the_target_ends_astray(clips):
+    clip = next(clip for clip in clips if clip.visible.min() > HIDDEN)
+    lost = Oracle(clip)
+    lost.boxes = iter([*clip.truth[1:30], *(clip.truth[30:] + np.array([500, 0, 0, 0]))])
+    result = validation._track_clip(lost, clip)  # type: ignore[arg-type]
+    assert result.astray == pytest.approx(30 / 59)
+    assert result.ends_astray
+    group = GroupScore.of([result, validation._track_clip(Oracle(clip), clip)])  # type: ignore[arg-type]
+    assert (group.clips, group.astray, group.ends_astray) == (2, pytest.approx(15 / 59), 0.5)
 
 
 def test_the_template_is_updated_only_where_that_is_asked_for(clips, monkeypatch):

@@ -10,6 +10,7 @@ no area (target absent) counts in no metric; a prediction that is not finite ove
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -120,6 +121,17 @@ def average_overlap(overlaps: np.ndarray) -> float:
 def success_rate(overlaps: np.ndarray, threshold: float) -> float:
     """GOT-10k's SR: part of the annotated frames after frame 1 with an overlap above this."""
     return float((_annotated(overlaps[1:]) > threshold).mean())
+
+
+def astray(overlaps: np.ndarray) -> float:
+    """Part of the annotated frames after frame 1 without overlap: what is followed is not it."""
+    return float((_annotated(overlaps[1:]) == 0).mean())
+
+
+def ends_astray(overlaps: np.ndarray) -> bool:
+    """Whether most annotated frames of the last third have no overlap."""
+    annotated = _annotated(overlaps[1:])
+    return bool(np.median(annotated[-math.ceil(len(annotated) / 3) :]) == 0)
 
 
 def scores(predicted: np.ndarray, truth: np.ndarray) -> Scores:

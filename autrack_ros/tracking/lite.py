@@ -15,7 +15,7 @@ import math
 import torch
 from torch import nn
 
-from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
+from autrack_ros.tracking.backbones.layered import LayeredBackbone
 from autrack_ros.tracking.head import DenseboxHead
 from autrack_ros.tracking.layers import conv_bn_relu
 from autrack_ros.tracking.siamese import Prediction, SearchFeatures, SiameseNetwork
@@ -69,17 +69,18 @@ class LiteSiamFCpp(SiameseNetwork):
     """Template 3x128x128 (an 8x8 map), search region 3x256x256 (a 16x16 map), stride 16.
 
     Args:
+        backbone: gives the maps at stride 8 and 16.
         width: channels of the features and of the towers.
         tower_convs: layers per tower.
     """
 
     stride = 16
-    basemodel: EfficientNetLite0
+    basemodel: LayeredBackbone
 
-    def __init__(self, width: int = 96, tower_convs: int = 3) -> None:
+    def __init__(self, backbone: LayeredBackbone, width: int = 96, tower_convs: int = 3) -> None:
         super().__init__()
-        self.basemodel = EfficientNetLite0()
-        fine, coarse = self.basemodel.out_channels
+        self.basemodel = backbone
+        fine, coarse = backbone.out_channels
         self.lateral8 = conv_bn_relu(fine, width, 3, stride=2, padding=1, relu=False)
         self.lateral16 = conv_bn_relu(coarse, width, 1, relu=False)
         self.template_cells = TEMPLATE_SIZE // self.stride

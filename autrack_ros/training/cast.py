@@ -37,9 +37,7 @@ class Cast:
         self.middle, self.size = (low + high) / 2, high - low
         self.outline = np.ascontiguousarray(points - self.middle[:, :, None])
         self.cutout = bank.cutout.cpu().numpy()
-        self.opaque = np.array(
-            [float((crop[..., 3] == 255).float().mean()) for crop in bank.pixels]
-        )
+        self.opaque = bank.pixels.opaque_shares()
         self._object, self._picture = bank.object.cpu().numpy(), bank.picture.cpu().numpy()
         self._scene = linked(self._object, self._picture)
         if self._scene.max() == self._scene.min():
@@ -139,10 +137,6 @@ def linked(objects: np.ndarray, pictures: np.ndarray) -> np.ndarray:
             scene = lowest[place]
         if np.array_equal(before, scene):
             return scene
-
-
-def _opaque_share(crop: np.ndarray) -> float:
-    return np.count_nonzero(crop[..., 3] == 255) / crop[..., 3].size
 
 
 def _grouped(keys: np.ndarray, values: np.ndarray) -> dict[int, np.ndarray]:

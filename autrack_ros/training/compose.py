@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -66,29 +67,38 @@ class Layer:
 
 
 class Pictures:
-    """The crops 0..N-1 of a bank and its backgrounds N..N+M-1, on one device."""
+    """The crops 0..N-1 of a bank and its backgrounds N..N+M-1, on one device.
+
+    On a CPU crops are unpacked when they are taken. On a GPU all of them lie there, unpacked.
+    """
 
     def __init__(self, bank: CropBank, device: torch.device) -> None:
         self.device = device
-        self.size = bank.pixels.shape[1]
-        self._crops = bank.pixels.to(device)
-        opaque = bank.backgrounds.new_full((*bank.backgrounds.shape[:3], 1), 255)
-        self._backgrounds = torch.cat([bank.backgrounds, opaque], dim=3).to(device)
+        self.size = bank.pixels.size
+        self._stored = bank.pixels
+        self._backgrounds = bank.backgrounds
+        self._unpacked: Tensor | None = None
+        if device.type != "cpu":
+            count = len(self._stored) + len(self._backgrounds)
+            shape = count, self.size, self.size, 4
+            self._unpacked = torch.empty(shape, dtype=torch.uint8, device=device)
+            for number, row in enumerate(self._unpacked):
+                row.copy_(torch.from_numpy(self._picture(number)))
 
     def take(self, index: np.ndarray) -> Tensor:
         """(n,) indices -> (n, 4, S, S) float32 BGR and opacity, 0..255."""
-        crop_count = len(self._crops)
-        from_crops = index < crop_count
-        if from_crops.all():
-            taken = self._crops.index_select(0, to_device(index, self.device))
-        elif not from_crops.any():
-            taken = self._backgrounds.index_select(0, to_device(index - crop_count, self.device))
+        if self._unpacked is not None:
+            taken = self._unpacked.index_select(0, to_device(index, self.device))
         else:
-            taken = self._crops[to_device(np.where(from_crops, index, 0), self.device)]
-            others = to_device(np.flatnonzero(~from_crops), self.device)
-            rows = to_device(index[~from_crops] - crop_count, self.device)
-            taken[others] = self._backgrounds[rows]
+            taken = torch.from_numpy(np.stack([self._picture(i) for i in index.tolist()]))
         return taken.permute(0, 3, 1, 2).float()
+
+    def _picture(self, number: int) -> np.ndarray:
+        """(S, S, 4) uint8."""
+        if number < len(self._stored):
+            return self._stored[number]
+        background = self._backgrounds[number - len(self._stored)]
+        return cv2.cvtColor(background.numpy(), cv2.COLOR_BGR2BGRA)
 
 
 def to_device(array: np.ndarray, device: torch.device) -> Tensor:

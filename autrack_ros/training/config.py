@@ -10,9 +10,10 @@ from typing import Any
 
 import yaml
 
-from autrack_ros.tracking.backbones.efficientnet_lite import LAYERS
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presets import DEFAULT_PRESET
+from autrack_ros.training.held_out import Film, read_films
+from autrack_ros.training.initial import IMAGENET
 from autrack_ros.training.pairs import BATCH, PairSettings
 from autrack_ros.training.sources import SOURCE_KINDS
 
@@ -37,6 +38,7 @@ class SourceSettings:
 class ValidationSettings:
     """The clips that are tracked to see what the network is worth; see ``validation``."""
 
+    films: tuple[Film, ...] = ()  # never trained on; in the YAML the path of a list of films
     made_clips: int = 24
     every: int = 3000  # iterations
     seed: int = 0
@@ -52,9 +54,11 @@ class OptimizationSettings:
 
     pairs: int = 65536  # different training pairs
     validation_pairs: int = 1024  # further pairs of the same objects, never trained on
+    rounds: int = 1  # parts that the pairs come in; the features of one are on disk at a time
     passes: int = 3  # times each pair is used
-    frozen_layers: int = 6  # of the backbone: 12 is all of it, 0 trains end to end
+    frozen_layers: int = 6  # the backbone's first ones; 0 trains end to end
     learning_rate: float = 2e-3
+    backbone_kernels: bool = True  # whether its depth-wise kernels are trained, too; half the cost
     backbone_rate: float = 0.1  # of the learning rate, for the backbone's trained layers
     backbone_warmup: int = 1500  # iterations; the heads learn first
     weight_decay: float = 0.01
@@ -66,20 +70,31 @@ class OptimizationSettings:
     save_every: int = 1000  # iterations; validation loss, learning curve and checkpoint
 
     def __post_init__(self) -> None:
-        for name in ("pairs", "passes", "threads", "log_every", "save_every"):
+        for name in ("pairs", "rounds", "passes", "threads", "log_every", "save_every"):
             value = getattr(self, name)
             whole = isinstance(value, int) and value >= 1
             _check(self, "optimization", name, whole, "a whole number of at least 1")
-        _check(self, "optimization", "pairs", self.pairs >= BATCH, f"at least a batch ({BATCH})")
+        enough = self.round_pairs >= BATCH
+        _check(self, "optimization", "pairs", enough, f"at least a batch ({BATCH}) a round")
         frozen = self.frozen_layers
-        layers = isinstance(frozen, int) and 0 <= frozen <= LAYERS
-        _check(self, "optimization", "frozen_layers", layers, f"a whole number, 0..{LAYERS}")
+        layers = isinstance(frozen, int) and frozen >= 0
+        _check(self, "optimization", "frozen_layers", layers, "a whole number of at least 0")
         rate = self.learning_rate
         _check(self, "optimization", "learning_rate", 0 < rate < 1, "above 0 and below 1")
         _check(
             self, "optimization", "backbone_rate", 0 < self.backbone_rate <= 1, "above 0, up to 1"
         )
         _check(self, "optimization", "ema_decay", 0 <= self.ema_decay < 1, "at least 0, below 1")
+
+    @property
+    def round_pairs(self) -> int:
+        """Different pairs in a round."""
+        return self.pairs // self.rounds
+
+    @property
+    def round_iterations(self) -> int:
+        """Batches in a round, all passes."""
+        return self.passes * (self.round_pairs // BATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,7 @@ class TrainingConfig:
 
     sources: tuple[SourceSettings, ...]
     preset: str = DEFAULT_PRESET
+    initial: str = IMAGENET  # the backbone's weights, see ``initial``
     backgrounds: tuple[Path, ...] = ()  # folders of pictures
     crops: Path | None = None  # packed crops: made of the sources, or used where they exist
     features: Path | None = Path(".cache/training/features")  # of the frozen layers; null: not kept
@@ -117,6 +133,9 @@ def load_config(path: Path) -> TrainingConfig:
         for source in sources
     )
     settings["backgrounds"] = tuple(map(Path, settings.get("backgrounds", ())))
+    validation = settings.get("validation")
+    if isinstance(validation, Mapping) and "films" in validation:
+        settings["validation"] = {**validation, "films": _films(validation["films"], path)}
     for key in ("crops", "features"):
         if settings.get(key) is not None:
             settings[key] = Path(settings[key])
@@ -129,6 +148,14 @@ def load_config(path: Path) -> TrainingConfig:
         if key in settings:
             settings[key] = _made(kind, settings[key], path, key)
     return TrainingConfig(**settings)
+
+
+def _films(listed: Any, path: Path) -> tuple[Film, ...]:
+    if not isinstance(listed, str):
+        raise ConfigurationError(
+            f"{path}: validation: films = {listed!r}: must be the path of a list of films"
+        )
+    return read_films(Path(listed))
 
 
 def _made(kind: Any, content: Any, path: Path, key: str) -> Any:

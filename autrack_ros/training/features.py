@@ -11,6 +11,7 @@ import hashlib
 import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from multiprocessing.pool import AsyncResult, Pool
 from pathlib import Path
 
 import numpy as np
@@ -75,14 +76,15 @@ class FeatureBatch:
 
 
 class FeatureCache:
-    """Features of the pairs 0..count-1.
+    """Features of numbered pairs, as many at a time as are wanted.
 
     Args:
         folder: the cache; a sub-folder named by what the features depend on is used.
         maker: makes the pairs.
         frozen: makes the features.
-        count: pairs wanted, rounded up to a multiple of ``BATCH``.
+        workers: processes that make them; 1 works in this one. No influence on the result.
         block: pairs per file, a multiple of ``BATCH``.
+        report: called with the blocks done and wanted.
     """
 
     def __init__(
@@ -90,48 +92,70 @@ class FeatureCache:
         folder: Path,
         maker: PairMaker,
         frozen: FrozenLayers,
-        count: int,
+        workers: int = 1,
         block: int = 512,
+        report: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self.block = block
         self.maker = maker
         self.frozen = frozen
-        self._count = -(-count // BATCH) * BATCH
-        self.block_count = -(-self._count // block)
         self.folder = folder / _fingerprint(maker, frozen)
-        self._blocks: list[np.ndarray] = []
+        self._workers = workers
+        self._report = report
+        self._blocks: dict[int, np.ndarray] = {}
+        self._pool: Pool | None = None
+        self._making: dict[int, AsyncResult[None]] = {}
 
-    def fill(
-        self, workers: int, report: Callable[[int, int], None] = lambda done, total: None
-    ) -> int:
-        """Make the missing blocks.
-
-        Args:
-            workers: processes; 1 works in this one.
-            report: called with the blocks done and wanted.
+    def fill(self, numbers: range) -> int:
+        """Make the blocks that hold these pairs, but for those that exist.
 
         Returns:
-            How many pairs were made; the others were there.
+            How many blocks were missing.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        missing = [index for index in range(self.block_count) if not self.path_of(index).is_file()]
-        done = self.block_count - len(missing)
-        report(done, self.block_count)
-        if workers == 1 and missing:
-            writer = _BlockWriter(self)
-            for index in missing:
+        wanted = self._blocks_of(numbers)
+        missing = [index for index in wanted if not self.path_of(index).is_file()]
+        done = len(wanted) - len(missing)
+        self._report(done, len(wanted))
+        self.prefetch(numbers)
+        writer = _BlockWriter(self) if self._workers == 1 and missing else None
+        for index in missing:
+            if writer is not None:
                 writer.write(index)
-                done += 1
-                report(done, self.block_count)
-        elif missing:
-            # Forked, so that the decoded crops are shared.
+            else:
+                self._making.pop(index).get()
+            done += 1
+            self._report(done, len(wanted))
+        for index in wanted:
+            self._making.pop(index, None)
+        self._blocks |= {index: np.load(self.path_of(index), mmap_mode="r") for index in wanted}
+        return len(missing)
+
+    def prefetch(self, numbers: range) -> None:
+        """Begin to make blocks for a later ``fill``, if there are processes for it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._workers == 1:
+            return
+        if self._pool is None:
+            # Forked, so that the decoded crops are shared; once, before the training has threads.
             context = multiprocessing.get_context("fork")
-            with context.Pool(workers, _start_worker, (self,)) as pool:
-                for _ in pool.imap_unordered(_write_block, missing):
-                    done += 1
-                    report(done, self.block_count)
-        self._blocks = [np.load(self.path_of(i), mmap_mode="r") for i in range(self.block_count)]
-        return sum(len(self.pairs_of(index)) for index in missing)
+            self._pool = context.Pool(self._workers, _start_worker, (self,))
+        for index in self._blocks_of(numbers):
+            if index not in self._making and not self.path_of(index).is_file():
+                self._making[index] = self._pool.apply_async(_write_block, (index,))
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool.join()
+            self._pool = None
+            self._making = {}
+
+    def remove(self, numbers: range) -> None:
+        """Remove the blocks that hold these pairs."""
+        for index in self._blocks_of(numbers):
+            self._blocks.pop(index, None)
+            self.path_of(index).unlink(missing_ok=True)
 
     def batch(self, numbers: Sequence[int]) -> FeatureBatch:
         """Read pairs by their numbers; call ``fill`` before."""
@@ -141,7 +165,7 @@ class FeatureCache:
             return torch.from_numpy(np.stack([row[name] for row in rows]))
 
         def maps(crop: str) -> Maps:
-            names = self._blocks[0].dtype.names or ()
+            names = rows[0].dtype.names or ()
             return tuple(column(name).float() for name in names if name[:-1] == crop)
 
         return FeatureBatch(
@@ -154,12 +178,14 @@ class FeatureCache:
 
     def pairs_of(self, index: int) -> range:
         """Numbers of the pairs of a block."""
-        return range(index * self.block, min((index + 1) * self.block, self._count))
+        return range(index * self.block, (index + 1) * self.block)
 
     def path_of(self, index: int) -> Path:
         """File of a block."""
-        numbers = self.pairs_of(index)
-        return self.folder / f"{numbers.start:07d}-{numbers.stop:07d}.npy"
+        return self.folder / f"{index * self.block:08d}.npy"
+
+    def _blocks_of(self, numbers: range) -> range:
+        return range(numbers.start // self.block, -(-numbers.stop // self.block))
 
 
 class _BlockWriter:

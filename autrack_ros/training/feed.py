@@ -25,12 +25,20 @@ class Feed(Protocol):
     def validation(self) -> Iterator[FeatureBatch]:
         """The validation batches."""
 
+    def rounds(self, first: int, end: int) -> Iterator[range]:
+        """The iterations first..end-1 in parts; the batches of a part are ready when it comes."""
+
     def training(self, iteration: int) -> FeatureBatch:
         """The training batch of an iteration."""
 
 
 class CachedFeed:
-    """Batches of cached pairs, in a new order in every pass."""
+    """Batches of cached pairs, in a new order in every pass.
+
+    The pairs come in rounds, so that the features of all need not be on disk at once: those of a
+    round are made while the round before is trained on, used in every pass over it, and removed.
+    Those of the last round are kept.
+    """
 
     def __init__(self, cache: FeatureCache, settings: OptimizationSettings) -> None:
         self.identity = cache.folder.name
@@ -41,18 +49,38 @@ class CachedFeed:
 
     def validation(self) -> Iterator[FeatureBatch]:
         """The validation batches."""
+        self._cache.fill(range(self._settings.validation_pairs))
         for start in range(0, self._settings.validation_pairs - BATCH + 1, BATCH):
             yield self._cache.batch(range(start, start + BATCH))
+
+    def rounds(self, first: int, end: int) -> Iterator[range]:
+        """The iterations first..end-1 by round."""
+        length = self._settings.round_iterations
+        for start in range(first // length * length, end, length):
+            pairs = self._pairs_of(start // length)
+            self._cache.fill(pairs)
+            if start + length < end:
+                self._cache.prefetch(self._pairs_of(start // length + 1))
+            yield range(max(first, start), min(end, start + length))
+            if start + length < end:
+                self._cache.remove(pairs)
+        self._cache.close()
 
     def training(self, iteration: int) -> FeatureBatch:
         """The training batch of an iteration."""
         settings = self._settings
-        number, index = divmod(iteration, settings.pairs // BATCH)
+        number, index = divmod(iteration, settings.round_pairs // BATCH)  # of a pass over a round
         if number != self._order_of:
             generator = np.random.default_rng((settings.seed, number))
-            self._order = generator.permutation(settings.pairs) + settings.validation_pairs
+            pairs = self._pairs_of(number // settings.passes)
+            self._order = generator.permutation(settings.round_pairs) + pairs.start
             self._order_of = number
         return self._cache.batch(self._order[index * BATCH : (index + 1) * BATCH].tolist())
+
+    def _pairs_of(self, number: int) -> range:
+        settings = self._settings
+        start = settings.validation_pairs + number * settings.round_pairs
+        return range(start, start + settings.round_pairs)
 
 
 class LiveFeed:
@@ -69,6 +97,10 @@ class LiveFeed:
     def validation(self) -> Iterator[FeatureBatch]:
         """The validation batches."""
         return map(self._batch, range(self._validation_batches))
+
+    def rounds(self, first: int, end: int) -> Iterator[range]:
+        """All iterations at once."""
+        yield range(first, end)
 
     def training(self, iteration: int) -> FeatureBatch:
         """The training batch of an iteration."""

@@ -1,11 +1,11 @@
-"""Many pictures of one size in a few files: JPEG for the colours, PNG for the opacity.
+"""Many pictures in a few files: JPEG for the colours, PNG for the opacity.
 
 Safetensors holds bytes and tables and runs no code, so files from elsewhere are safe to read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,13 +26,15 @@ THREADS = 2  # OpenCV encodes and decodes outside the interpreter's lock
 Table = dict[str, Tensor]
 
 
-def write_shards(folder: Path, stem: str, pictures: Tensor, table: Table) -> list[str]:
+def write_shards(
+    folder: Path, stem: str, pictures: Iterable[np.ndarray], table: Table
+) -> list[str]:
     """Write pictures as ``<stem>-00000.safetensors`` and so on, each at most 60 MB.
 
     Args:
         folder: exists.
         stem: begins the files' names.
-        pictures: (N, S, S, C) uint8, BGR and, where C is 4, opacity.
+        pictures: N of them, (h, w, 3) uint8 BGR or (h, w, 4), then with opacity.
         table: columns, each with N rows; they travel with their pictures.
 
     Returns:
@@ -40,7 +42,7 @@ def write_shards(folder: Path, stem: str, pictures: Tensor, table: Table) -> lis
     """
     names: list[str] = []
     row_bytes = 16 + sum(column[:1].nbytes for column in table.values())
-    for rows, colors, opacities in _packed(pictures.numpy(), row_bytes):
+    for rows, colors, opacities in _packed(pictures, row_bytes):
         shard = {name: column[rows].clone() for name, column in table.items()}
         shard["jpeg"], shard["jpeg_ends"] = _joined(colors)
         shard["png"], shard["png_ends"] = _joined(opacities)
@@ -49,45 +51,37 @@ def write_shards(folder: Path, stem: str, pictures: Tensor, table: Table) -> lis
     return names
 
 
-def read_shards(folder: Path, names: Sequence[str], shape: Sequence[int]) -> tuple[Tensor, Table]:
+def read_shards(folder: Path, names: Sequence[str]) -> tuple[list[np.ndarray], Table]:
     """Read what ``write_shards`` wrote.
 
     Args:
         folder: of the files.
         names: of all files, in order.
-        shape: (N, S, S, C) of the pictures.
 
     Returns:
         The pictures and their table.
 
     Raises:
-        DataError: a file is missing or damaged, or they are not N pictures of that size.
+        DataError: a file is missing or damaged.
     """
-    pictures = torch.empty(tuple(shape), dtype=torch.uint8)
+    pictures: list[np.ndarray] = []
     tables: list[Table] = []
-    start = 0
     with ThreadPoolExecutor(THREADS) as pool:
         for name in names:
             try:
                 shard = load_file(folder / name)
                 colors = _parted(shard.pop("jpeg"), shard.pop("jpeg_ends"))
                 opacities = _parted(shard.pop("png"), shard.pop("png_ends"))
-                rows = pictures.numpy()[start : start + len(colors)]
-                jobs = zip(rows, colors, opacities, strict=True)
-                for _ in pool.map(lambda job: _decode(*job), jobs):
-                    pass
+                pictures += pool.map(_decode, colors, opacities)
             except (OSError, SafetensorError, KeyError, ValueError, cv2.error) as error:
                 raise DataError(f"{folder / name}: damaged or missing ({error})") from error
-            start += len(colors)
             tables.append(shard)
-    if start != len(pictures):
-        raise DataError(f"{folder}: {start} pictures in {len(names)} files, not {len(pictures)}")
     columns = tables[0] if tables else {}
     return pictures, {name: torch.cat([table[name] for table in tables]) for name in columns}
 
 
 def _packed(
-    pictures: np.ndarray, row_bytes: int
+    pictures: Iterable[np.ndarray], row_bytes: int
 ) -> Iterator[tuple[slice, list[np.ndarray], list[np.ndarray]]]:
     """Encoded pictures in parts that fit into a shard: their rows, colours and opacities."""
     colors: list[np.ndarray] = []
@@ -108,28 +102,27 @@ def _packed(
 
 
 def _encode(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """JPEG of the colours, and PNG of the opacity or nothing where all is opaque."""
+    """JPEG of the colours, and PNG of the opacity or nothing where there is none."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     color = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., :3]), quality)[1]
     opacity = picture[..., 3:]
-    if opacity.size == 0 or opacity.min() == 255:
+    if opacity.size == 0:
         return color, np.empty(0, np.uint8)
     fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
     return color, cv2.imencode(".png", np.ascontiguousarray(opacity), fast)[1]
 
 
-def _decode(out: np.ndarray, color: np.ndarray, opacity: np.ndarray) -> None:
-    out[..., :3] = _decoded(color, cv2.IMREAD_COLOR, (*out.shape[:2], 3))
-    if out.shape[2] == 4:
-        out[..., 3] = 255
-        if len(opacity):
-            out[..., 3] = _decoded(opacity, cv2.IMREAD_GRAYSCALE, out.shape[:2])
+def _decode(color: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    image = _decoded(color, cv2.IMREAD_COLOR)
+    if not len(opacity):
+        return image
+    return np.dstack([image, _decoded(opacity, cv2.IMREAD_GRAYSCALE)])
 
 
-def _decoded(encoded: np.ndarray, mode: int, shape: tuple[int, ...]) -> np.ndarray:
+def _decoded(encoded: np.ndarray, mode: int) -> np.ndarray:
     image = cv2.imdecode(encoded, mode)
-    if image is None or image.shape != shape:
-        raise ValueError(f"a picture in it is not one of {shape[1]}x{shape[0]} pixels")
+    if image is None:
+        raise ValueError("a picture in it cannot be decoded")
     return image
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from autrack_ros.tracking.backbones.efficientnet_lite import LAYERS
 from autrack_ros.tracking.errors import AutrackError, CheckpointError
 from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.tracking.losses import Losses, overlap_of, tracking_loss
@@ -85,7 +84,9 @@ class Trainer:
         self.track_every = track_every
         output_dir.mkdir(parents=True, exist_ok=True)
         torch.set_num_threads(settings.threads)
-        backbone = network.basemodel.layer_parameters(settings.frozen_layers)
+        backbone = network.basemodel.layer_parameters(
+            settings.frozen_layers, settings.backbone_kernels
+        )
         network.requires_grad_(True)
         network.basemodel.requires_grad_(False)
         heads = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -98,7 +99,7 @@ class Trainer:
             settings.learning_rate,
             weight_decay=settings.weight_decay,
         )
-        self.iterations = settings.passes * (settings.pairs // BATCH)
+        self.iterations = settings.rounds * settings.round_iterations
         self.iteration = 0
         self._identity = {**asdict(settings), **asdict(loss), "feed": feed.identity}
         self._rows: list[dict[str, float | str]] = []
@@ -195,7 +196,8 @@ class Trainer:
 
     def _trained_layers(self, network: LiteSiamFCpp, maps: Maps) -> Maps:
         maps = tuple(part.contiguous(memory_format=torch.channels_last) for part in maps)
-        return network.basemodel.run_layers(maps, self.settings.frozen_layers, LAYERS)
+        backbone = network.basemodel
+        return backbone.run_layers(maps, self.settings.frozen_layers, backbone.layer_count)
 
     def _loss(self, prediction: Prediction, batch: FeatureBatch) -> Losses:
         rows, cols = prediction.cls.shape[1:]
@@ -209,14 +211,15 @@ class Trainer:
     def _batches(self) -> Iterator[FeatureBatch]:
         """The remaining batches; the next one is made while one is in use."""
         with ThreadPoolExecutor(1) as maker:
-            pending = None
-            for iteration in range(self.iteration, self.iterations):
-                following = maker.submit(self.feed.training, iteration)
+            for iterations in self.feed.rounds(self.iteration, self.iterations):
+                pending = None
+                for iteration in iterations:
+                    following = maker.submit(self.feed.training, iteration)
+                    if pending is not None:
+                        yield pending.result()
+                    pending = following
                 if pending is not None:
                     yield pending.result()
-                pending = following
-            if pending is not None:
-                yield pending.result()
 
     def _log(
         self,

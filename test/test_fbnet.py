@@ -1,0 +1,136 @@
+"""FEAR-XS's backbone: the layers of its graph, and the weights that a training starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autrack_ros.tracking.backbones.fbnet import FBNet
+from autrack_ros.tracking.backbones.layered import PaddedConv2d
+from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
+from autrack_ros.tracking.networks import NETWORKS
+from autrack_ros.tracking.runtime import import_openvino
+from autrack_ros.training.initial import load_initial
+
+FEAR = Path(__file__).parents[2] / "shared/data/peers/fear_xs/fear_search.onnx"
+needs_fear = pytest.mark.skipif(not FEAR.is_file(), reason=f"{FEAR} is not here")
+STRIDE_8, STRIDE_16 = "input.59", "input.123"  # the graph's names
+
+
+def search_crop() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, 16, 16, generator=generator) * 255
+    return torch.nn.functional.interpolate(coarse, size=(256, 256), mode="bicubic").clamp(0, 255)
+
+
+def test_maps_are_those_of_stride_8_and_16():
+    with torch.inference_mode():
+        fine, coarse = FBNet().eval()(search_crop())
+    assert fine.shape == (1, 32, 32, 32)
+    assert coarse.shape == (1, 112, 16, 16)
+
+
+@pytest.mark.parametrize("first", [0, 1, 8, 9, 12, 17])
+def test_layers_can_be_run_in_two_parts(first):
+    backbone = FBNet().eval()
+    with torch.inference_mode():
+        whole = backbone(search_crop())
+        maps = backbone.run_layers((search_crop(),), 0, first)
+        parts = backbone.run_layers(maps, first, backbone.layer_count)
+    for one, other in zip(whole, parts, strict=True):
+        assert torch.equal(one, other)
+
+
+@needs_fear
+def test_the_layers_compute_what_the_published_graph_computes():
+    openvino = pytest.importorskip("openvino") and import_openvino()
+    model = openvino.Core().read_model(FEAR)
+    nodes = {node.get_friendly_name(): node for node in model.get_ordered_ops()}
+    model.add_outputs([nodes[name].output(0) for name in (STRIDE_8, STRIDE_16)])
+    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    crop = search_crop()
+    rgb, no_template = crop.flip(1).numpy(), np.zeros((1, 256, 8, 8), np.float32)
+    found = compiled({"image_rgb": rgb, "template_features": no_template})
+
+    network = NETWORKS["autrack_fbnet"]()
+    load_initial(network, str(FEAR))
+    for module in network.basemodel.modules():  # the graph pads both sides alike
+        if isinstance(module, PaddedConv2d):
+            module.late, module.padding = None, (module.kernel_size[0] // 2,) * 2
+    with torch.inference_mode():
+        expected = network.basemodel(crop)
+    for index, value in enumerate(expected, len(compiled.outputs) - 2):
+        assert np.abs(found[index]).max() > 5
+        np.testing.assert_allclose(found[index], value.numpy(), atol=2e-4)
+
+
+@needs_fear
+def test_a_stride_16_cell_sees_what_lies_around_its_own_centre():
+    """Cell i is the one of the graph, whose centre is at 16 i, in a crop moved by 7 pixels."""
+    network = NETWORKS["autrack_fbnet"]().eval()
+    load_initial(network, str(FEAR))
+    crop = torch.full((1, 3, 256, 256), 110.0)
+    row, column = 16 * 9 + 7, 16 * 5 + 7
+    crop[..., row - 2 : row + 3, column - 2 : column + 3] = 255
+    with torch.inference_mode():
+        blank = network.basemodel(torch.full_like(crop, 110.0))[1]
+        change = (network.basemodel(crop)[1] - blank).abs().sum(dim=1)[0]
+    assert divmod(int(change.argmax()), 16) == (9, 5)
+
+
+def test_initial_weights_for_another_backbone_are_refused_by_name():
+    with pytest.raises(ConfigurationError, match=r"initial = 'imagenet'.*fear_search\.onnx"):
+        load_initial(NETWORKS["autrack_fbnet"](), "imagenet")
+    with pytest.raises(ConfigurationError, match=r"initial = 'fear\.onnx'.*'imagenet'"):
+        load_initial(NETWORKS["autrack_lite0"](), "fear.onnx")
+
+
+def test_initial_weights_that_are_missing_or_damaged_are_named(tmp_path):
+    pytest.importorskip("onnx")
+    network = NETWORKS["autrack_fbnet"]()
+    with pytest.raises(CheckpointError, match=r"gone\.onnx"):
+        load_initial(network, str(tmp_path / "gone.onnx"))
+    (tmp_path / "torn.onnx").write_bytes(b"\x08\x07\x12 torn")
+    with pytest.raises(CheckpointError, match=r"torn\.onnx"):
+        load_initial(network, str(tmp_path / "torn.onnx"))
+
+
+def graph_of(path: Path, shapes: list[tuple[int, ...]]) -> Path:
+    """An ONNX file with convolutions of these weights in a row."""
+    onnx = pytest.importorskip("onnx")
+    nodes, values = [], []
+    for number, shape in enumerate(shapes):
+        weight, bias = np.zeros(shape, np.float32), np.zeros(shape[0], np.float32)
+        for name, value in ((f"w{number}", weight), (f"b{number}", bias)):
+            values.append(onnx.numpy_helper.from_array(value, name))
+        inputs = [f"x{number}", f"w{number}", f"b{number}"]
+        nodes.append(onnx.helper.make_node("Conv", inputs, [f"x{number + 1}"]))
+    graph = onnx.helper.make_graph(nodes, "graph", [], [], values)
+    onnx.save(onnx.helper.make_model(graph), path)
+    return path
+
+
+def test_initial_weights_of_other_shapes_are_refused_by_layer(tmp_path):
+    network = NETWORKS["autrack_fbnet"]()
+    path = graph_of(tmp_path / "short.onnx", [(16, 3, 3, 3)])
+    with pytest.raises(CheckpointError, match=r"short\.onnx: 1 convolutions, \d+ are needed"):
+        load_initial(network, str(path))
+    path = graph_of(tmp_path / "other.onnx", [(16, 3, 3, 3), (16, 1, 5, 5)] + [(1, 1, 1, 1)] * 50)
+    with pytest.raises(
+        CheckpointError, match=r"convolution 1 \(x2\).*\(16, 1, 5, 5\), \(16, 1, 3, 3\)"
+    ):
+        load_initial(network, str(path))
+
+
+def test_the_weights_of_an_earlier_training_are_initial_weights(tmp_path):
+    from safetensors.torch import save_file
+
+    torch.manual_seed(1)
+    trained, fresh = NETWORKS["autrack_fbnet"](), NETWORKS["autrack_fbnet"]()
+    save_file(trained.state_dict(), tmp_path / "earlier.safetensors")
+    load_initial(fresh, str(tmp_path / "earlier.safetensors"))
+    for key, value in trained.state_dict().items():
+        assert torch.equal(fresh.state_dict()[key], value), key
