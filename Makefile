@@ -19,7 +19,7 @@ demo: .venv $(filter .cache/%,$(CLIP)) ## track a clip over ROS 2 into demo_outp
 	$(RUN) -m autrack_ros.demo --clip "$(CLIP)" $(if $(BOX),--box "$(BOX)")
 
 test: .venv lint ## check the style and the types, run all tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadgroup
 
 lint: .venv ## ruff and mypy
 	$(RUN) -m ruff check .
