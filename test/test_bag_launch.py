@@ -65,6 +65,7 @@ def test_a_bag_is_tracked_from_its_first_image_and_nothing_is_left(tmp_path):
     arguments = {"bag": tmp_path / "bag", "truth": "/truth", "output": tmp_path / "result"}
     done = subprocess.run(
         [
+            *("timeout", "--signal=INT", "500"),  # as Ctrl-C, which ends all that it started
             *(sys.executable, "-c", LAUNCH, ROOT / "launch/evaluate_bag.launch.py"),
             *(f"{name}:={value}" for name, value in arguments.items()),
         ],
