@@ -68,6 +68,7 @@ def describe(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     tracker = PathJoinSubstitution([share, "launch", "tracker.launch.py"])
     recorder = ExecuteProcess(
         cmd=["ros2", "bag", "record", "--use-sim-time", "-o", answers, "/tracker/track"],
+        sigterm_timeout="60",  # to write what it holds
         output="screen",
     )
     # The clock in fine steps: answers are timed by it. It stands still until all are there.

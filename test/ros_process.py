@@ -26,10 +26,10 @@ def own_domain() -> int:
     return 1 + os.getpid() % 100
 
 
-def environment() -> dict[str, str]:
-    """Variables that keep a test to itself and let images arrive."""
+def environment(domain_id: int | None = None) -> dict[str, str]:
+    """Variables that keep a test to itself, by default in its own domain, and let images arrive."""
     return {
-        "ROS_DOMAIN_ID": str(own_domain()),
+        "ROS_DOMAIN_ID": str(domain_id or own_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE),
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(PROFILE),

@@ -53,7 +53,7 @@ def record(output: Path, topic: str) -> None:
         rclpy.spin_once(node, timeout_sec=0.1)
     with BagWriter(output) as bag:
         recorder = Recorder(bag, [Topic(topic, Track)], lambda: now)
-        with suppress(ExternalShutdownException):
+        with suppress(KeyboardInterrupt, ExternalShutdownException):
             while rclpy.ok():
                 rclpy.spin_once(node, timeout_sec=0.005)
                 recorder.spin_once(0.005)
