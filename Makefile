@@ -20,7 +20,7 @@ demo: .venv $(filter .cache/%,$(CLIP)) ## track a clip over ROS 2 into demo_outp
 	$(RUN) -m autrack_ros.demo --clip "$(CLIP)" $(if $(BOX),--box "$(BOX)")
 
 test: .venv lint ## check the style and the types, run all tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadgroup
 
 test-jazzy: $(JAZZY)/installed ## the tests that need ROS 2, on Jazzy
 	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest \

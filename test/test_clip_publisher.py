@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ from autrack_ros.msg import Track
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from ros_process import RosProcess, environment, wait_until
+from ros_process import RosProcess, environment, own_domain, wait_until
 from sensor_msgs.msg import Image
 
 from autrack_ros.node import qos
@@ -28,10 +27,9 @@ FRAMES = 12
 
 @pytest.fixture
 def domain(monkeypatch: pytest.MonkeyPatch) -> int:
-    number = 1 + (os.getpid() + 50) % 99
-    for name, value in environment(number).items():
+    for name, value in environment().items():
         monkeypatch.setenv(name, value)
-    return number
+    return own_domain()
 
 
 @pytest.fixture

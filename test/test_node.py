@@ -511,7 +511,7 @@ def test_ctrl_c_twice_during_the_adaptation_ends_the_node_cleanly(ros: Client) -
 
 @pytest.fixture
 def domain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in environment(100).items():
+    for name, value in environment().items():
         monkeypatch.setenv(name, value)
 
 
