@@ -87,8 +87,8 @@ EASY = PairSettings(
         ("optimization: {learning_rate: -1}", r"optimization\.learning_rate = -1"),
         ("optimization: {frozen_layers: -1}", r"optimization\.frozen_layers = -1.*at least 0"),
         (
-            "optimization: {pairs: 64, rounds: 3}",
-            r"optimization\.pairs = 64.*a batch \(32\) a round",
+            "optimization: {pairs: 16, rounds: 3}",
+            r"optimization\.pairs = 16.*a batch \(8\) a round",
         ),
         ("optimization: {threads: many}", r"optimization\.threads = 'many'"),
         ("validation: {every: 0}", r"validation\.every = 0"),
@@ -293,7 +293,7 @@ def test_training_loads_matplotlib_only_to_draw():
 
 
 def test_pairs_that_come_in_rounds_are_on_disk_one_round_at_a_time(maker, network, tmp_path):
-    settings = replace(QUICK, rounds=2, passes=2)
+    settings = replace(QUICK, pairs=64, rounds=2, passes=2)
     cache = cache_in(tmp_path / "features", maker, network, 12)
     trainer = trainer_in(tmp_path, network, CachedFeed(cache, settings), settings)
     seen = []
@@ -301,17 +301,13 @@ def test_pairs_that_come_in_rounds_are_on_disk_one_round_at_a_time(maker, networ
         lambda done, total, note: seen.append((done, len(list(cache.folder.glob("*.npy")))))
     )
     assert trainer.iteration == 2 * 2 * (64 // BATCH)
-    # A block is a batch: two of a round at a time, and after the first save that of validation.
-    assert max(blocks for _, blocks in seen) <= 3
-    assert sorted(path.stem for path in cache.folder.glob("*.npy")) == [
-        "00000000",
-        "00000096",
-        "00000128",
-    ]
+    # A block is a round: one at a time, and from the first save on that of validation.
+    assert max(blocks for _, blocks in seen) <= 2
+    assert sorted(path.stem for path in cache.folder.glob("*.npy")) == ["00000000", "00000064"]
 
 
 def test_a_round_that_is_interrupted_is_gone_on_with(maker, network, tmp_path):
-    settings = replace(QUICK, rounds=2, passes=2, save_every=3)
+    settings = replace(QUICK, pairs=64, rounds=2, passes=2, save_every=3)
     feeds = [CachedFeed(cache_in(tmp_path / n, maker, network, 12), settings) for n in "ab"]
     whole = trainer_in(tmp_path / "whole", network, feeds[0], settings)
     whole.run()
