@@ -7,7 +7,7 @@ Takes the arguments of tracker.launch.py as well, such as ``rviz:=true``.
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
@@ -16,7 +16,6 @@ from launch_ros.substitutions import FindPackageShare
 def generate_launch_description() -> LaunchDescription:
     """Describe the tracker and a publisher of the clip; when the clip has ended, all ends."""
     tracker = PathJoinSubstitution([FindPackageShare("autrack_ros"), "launch", "tracker.launch.py"])
-    box = PythonExpression(["[float(n) for n in '", LaunchConfiguration("box"), "'.split(',')]"])
     return LaunchDescription(
         [
             DeclareLaunchArgument("clip", description="Video file or folder of images"),
@@ -34,7 +33,7 @@ def generate_launch_description() -> LaunchDescription:
                 parameters=[
                     {
                         "source": ParameterValue(LaunchConfiguration("clip"), value_type=str),
-                        "box": box,
+                        "box": ParameterValue(LaunchConfiguration("box"), value_type=str),
                     }
                 ],
                 remappings=[("image", LaunchConfiguration("image"))],

@@ -2,10 +2,13 @@
 
 ``ros2 launch autrack_ros evaluate_bag.launch.py bag:=dog_bag image:=/image truth:=/truth``
 Needs rosbag2, and of pip rosbags and matplotlib. The box of the target must be in the bag, on a
-topic of autrack_ros/InitBox, as ``autrack bag`` makes it.
+topic of autrack_ros/InitBox, as ``autrack bag`` makes it, or of vision_msgs/Detection2DArray.
 Without rosbag2, and for lock-step: ``autrack evaluate-bag BAG --live``.
 """
 
+import atexit
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,13 +23,12 @@ from launch.actions import (
     Shutdown,
     TimerAction,
 )
-from launch.event_handlers import OnProcessExit, OnProcessIO
+from launch.event_handlers import OnProcessExit
 from launch.events.process import ShutdownProcess
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
-READY = b"waiting for a box on"  # of the node's log
 SETTLED_S = 3.0  # after the last image, for answers on their way
 
 ARGUMENTS = (
@@ -59,19 +61,26 @@ def describe(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     bag, image, init, truth, rate, output = (
         LaunchConfiguration(argument.name).perform(context) for argument in ARGUMENTS
     )
-    answers = str(Path(tempfile.mkdtemp()) / "answers")
+    scratch = tempfile.mkdtemp(prefix="autrack_")
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)  # when all processes have ended
+    answers = str(Path(scratch) / "answers")
     share = FindPackageShare("autrack_ros")
     tracker = PathJoinSubstitution([share, "launch", "tracker.launch.py"])
     recorder = ExecuteProcess(
         cmd=["ros2", "bag", "record", "--use-sim-time", "-o", answers, "/tracker/track"],
+        sigterm_timeout="60",  # to write what it holds
         output="screen",
     )
-    # The clock in fine steps: answers are timed by it.
+    # The clock in fine steps: answers are timed by it. It stands still until all are there.
     player = ExecuteProcess(
         cmd=[
-            *("ros2", "bag", "play", bag, "--clock", "200", "--rate", rate),
-            *("--topics", image, init, "--remap", f"{init}:=/init_box"),
+            *("ros2", "bag", "play", bag, "--start-paused", "--clock", "200", "--rate", rate),
+            *("--topics", image),
         ],
+        output="screen",
+    )
+    starter = ExecuteProcess(
+        cmd=[sys.executable, "-m", "autrack_ros.replay.bag_start", bag, image, init],
         output="screen",
     )
     evaluation = ExecuteProcess(
@@ -83,33 +92,49 @@ def describe(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         ],
         output="screen",
     )
-    started = []
-
-    def play_when_ready(event):
-        """Play once the node is there; a recorder needs a moment to find it."""
-        if started or READY not in event.text:
-            return None
-        started.append(True)
-        return [TimerAction(period=SETTLED_S, actions=[player])]
-
-    stop_recorder = EmitEvent(
-        event=ShutdownProcess(process_matcher=lambda action: action is recorder)
-    )
-
-    def follow_up(event, context):
-        """Go on with what comes after a process; after the last, or without a node, end."""
-        if event.action is player:
-            return [TimerAction(period=SETTLED_S, actions=[stop_recorder])]
-        if event.action is recorder and started:
-            return [evaluation]
-        return [Shutdown(reason="the bag was evaluated, or a process ended early")]
-
+    follow_up = FollowUp(starter, player, recorder, evaluation)
     return [
-        RegisterEventHandler(OnProcessIO(on_stdout=play_when_ready, on_stderr=play_when_ready)),
-        RegisterEventHandler(OnProcessExit(on_exit=follow_up)),
-        recorder,
+        # First: it sets the transport of all.
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(tracker),
             launch_arguments={"image": image, "use_sim_time": "true"}.items(),
         ),
+        RegisterEventHandler(OnProcessExit(on_exit=follow_up)),
+        recorder,
+        player,
+        starter,
     ]
+
+
+class FollowUp:
+    """What comes after the end of a process; after the last, or a wrong one, all ends."""
+
+    def __init__(self, starter, player, recorder, evaluation):
+        self._starter, self._player = starter, player
+        self._recorder, self._evaluation = recorder, evaluation
+        self._stopping = set()  # recorder and tracker, once the bag has ended
+
+    def __call__(self, event, context):
+        """Return the actions."""
+        name = "tracker" if is_tracker(event.action) else event.action
+        if name is self._starter and event.returncode == 0:
+            return None
+        if name is self._player and event.returncode == 0:
+            self._stopping = {"tracker", self._recorder}
+            return [TimerAction(period=SETTLED_S, actions=[self._stop()])]
+        if name in self._stopping:
+            self._stopping.remove(name)
+            # The tracker must not take the cores of what measures it.
+            return None if self._stopping else [self._evaluation]
+        return [Shutdown(reason="the bag was evaluated, or a process ended early")]
+
+    def _stop(self):
+        def is_meant(action):
+            return action is self._recorder or is_tracker(action)
+
+        return EmitEvent(event=ShutdownProcess(process_matcher=is_meant))
+
+
+def is_tracker(action):
+    """Whether a process is the tracker's node."""
+    return getattr(action, "node_executable", None) == "tracker_node"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from copy import deepcopy
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -39,6 +40,14 @@ def template_box(size: int) -> torch.Tensor:
 
 def lively_network(name: str) -> SiameseNetwork:
     """The network in eval mode, its batch-norm statistics those of textured crops."""
+    network = deepcopy(_made_network(name))
+    torch.manual_seed(0)
+    return network
+
+
+@cache
+def _made_network(name: str) -> SiameseNetwork:
+    """Takes a second or more, so it is done once a process."""
     torch.manual_seed(0)
     network = NETWORKS[name]()
     settings = PRESET_OF_NETWORK[name].settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +10,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from ros_process import environment
+from ros_process import environment, own_domain
 
 
 class RosNode:
@@ -27,12 +26,11 @@ class RosNode:
 @contextmanager
 def ros_node(name: str, namespace: str = "") -> Iterator[RosNode]:
     """Yield a running node; processes started meanwhile are in its domain."""
-    domain = 1 + (os.getpid() + 25) % 99
     with pytest.MonkeyPatch.context() as patch:
-        for variable, value in environment(domain).items():
+        for variable, value in environment().items():
             patch.setenv(variable, value)
         context = Context()
-        rclpy.init(context=context, domain_id=domain)
+        rclpy.init(context=context, domain_id=own_domain())
         node = Node(name, namespace=namespace, context=context)
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)

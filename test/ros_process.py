@@ -18,10 +18,18 @@ PROFILE = ROOT / "config" / "fastdds_shm.xml"
 WAIT_S = 30.0
 
 
-def environment(domain_id: int) -> dict[str, str]:
-    """Variables that keep a test to itself and let images arrive."""
+def own_domain() -> int:
+    """The domain of this process's tests, the one that ``prepare_environment`` chooses for it.
+
+    Workers of pytest-xdist are processes, so each has its own.
+    """
+    return 1 + os.getpid() % 100
+
+
+def environment(domain_id: int | None = None) -> dict[str, str]:
+    """Variables that keep a test to itself, by default in its own domain, and let images arrive."""
     return {
-        "ROS_DOMAIN_ID": str(domain_id),
+        "ROS_DOMAIN_ID": str(domain_id or own_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE),
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(PROFILE),

@@ -12,7 +12,12 @@ import pytest
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's sensor_msgs")
 from sensor_msgs.msg import CameraInfo
 
-from autrack_ros.node.camera import InvalidCameraError, bearing, bearings
+from autrack_ros.node.camera import (
+    InvalidCameraError,
+    bearing,
+    bearings,
+    check_image_size,
+)
 
 WIDTH, HEIGHT = 640, 480
 K = np.array([[420.0, 0, 317.3], [0, 430.0, 244.9], [0, 0, 1]])
@@ -198,3 +203,53 @@ def test_wrong_calibrations_name_the_field_and_what_is_accepted(
 ) -> None:
     with pytest.raises(InvalidCameraError, match=named):
         bearing(info, 10, 10)
+
+
+def cropped(binning: tuple[int, int] = (0, 0), **roi: int) -> CameraInfo:
+    info = camera()
+    info.binning_x, info.binning_y = binning
+    for name, value in roi.items():
+        setattr(info.roi, name, value)
+    return info
+
+
+PART = {"x_offset": 100, "y_offset": 40, "width": 301, "height": 200}
+
+
+@pytest.mark.parametrize(
+    ("info", "size"),
+    [
+        (camera(), (640, 480)),
+        (cropped((1, 1)), (640, 480)),
+        (cropped((2, 4)), (320, 120)),
+        (cropped(**PART), (301, 200)),
+        (cropped((2, 2), **PART), (150, 100)),  # drivers round either way
+        (cropped((2, 2), **PART), (151, 100)),
+        (cropped(width=640, height=480), (640, 480)),
+        (CameraInfo(k=K.ravel().tolist()), (123, 45)),  # it does not say for which size it is
+        (CameraInfo(width=640, height=480), (123, 45)),  # not calibrated
+    ],
+)
+def test_an_image_of_the_size_that_binning_and_region_give_is_accepted(
+    info: CameraInfo, size: tuple[int, int]
+) -> None:
+    check_image_size(info, *size)
+
+
+@pytest.mark.parametrize(
+    ("info", "size", "named"),
+    [
+        (camera(), (320, 240), "width 640, binning 1: of images of width 640.*are 320x240"),
+        (camera(), (640, 481), "height 480.*are 640x481"),
+        (cropped((2, 2)), (640, 480), "width 640, binning 2: of images of width 320"),
+        (cropped(**PART), (640, 480), "roi.width 301.*of width 301.*are 640x480"),
+        (cropped((2, 2), **PART), (152, 100), "of width 150.5"),
+        (cropped(**{**PART, "x_offset": 340}), (301, 200), "roi from 340 on, width 301: .* 640"),
+        (cropped(y_offset=1), (640, 480), "height"),
+    ],
+)
+def test_an_image_of_another_size_than_the_calibration_is_refused_with_both_sizes(
+    info: CameraInfo, size: tuple[int, int], named: str
+) -> None:
+    with pytest.raises(InvalidCameraError, match=named):
+        check_image_size(info, *size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ from autrack_ros.msg import Track
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from ros_process import RosProcess, environment, wait_until
+from ros_process import RosProcess, environment, own_domain, wait_until
 from sensor_msgs.msg import Image
 
 from autrack_ros.node import qos
@@ -28,10 +27,9 @@ FRAMES = 12
 
 @pytest.fixture
 def domain(monkeypatch: pytest.MonkeyPatch) -> int:
-    number = 1 + (os.getpid() + 50) % 99
-    for name, value in environment(number).items():
+    for name, value in environment().items():
         monkeypatch.setenv(name, value)
-    return number
+    return own_domain()
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ def test_every_frame_is_sent_and_the_first_one_waits_for_the_adaptation(
     tracker = RosProcess("autrack_ros.node.tracker_node", **quick)
     try:
         tracker.wait_for_line("waiting for a box")
-        publisher = RosProcess(PUBLISHER, source=clip, box="[40, 30, 30, 40]", id="car", rate=5.0)
+        publisher = RosProcess(PUBLISHER, source=clip, box="40,30,30,40", id="car", rate=5.0)
         wait_until(
             lambda: not publisher.running, lambda: executor.spin_once(timeout_sec=0.05), "end"
         )
@@ -91,7 +89,9 @@ def test_every_frame_is_sent_and_the_first_one_waits_for_the_adaptation(
 def test_a_clip_or_box_that_cannot_be_used_ends_with_one_line(clip: Path) -> None:
     starts = {
         "no_such_clip.mp4: no such file": {"source": "no_such_clip.mp4"},
-        r"box.*\[x, y, width, height\]": {"source": clip, "box": "[1, 2, 3]"},
+        r"box.*\[1, 2, 3\].*: accepted is x,y,w,h": {"source": clip, "box": "[1, 2, 3]"},
+        "box 'abc': accepted is x,y,w,h": {"source": clip, "box": "abc"},
+        "box 5: accepted is x,y,w,h": {"source": clip, "box": "5"},
     }
     publishers = {line: RosProcess(PUBLISHER, **values) for line, values in starts.items()}
     for line, publisher in publishers.items():

@@ -190,14 +190,26 @@ def test_depth_images_are_refused(text: str) -> None:
         (JPEG[:10], "10 bytes: not the data"),
         (JPEG[: len(JPEG) // 2], "bytes: JPEG data that are cut off"),
         (JPEG[:-1], f"{len(JPEG) - 1} bytes: JPEG data that are cut off"),
-        (PNG[: len(PNG) // 2], "bytes: the data are damaged"),
-        (PNG[:-8] + bytes(8), "bytes: the data are damaged"),
+        (PNG[: len(PNG) // 2], "bytes: PNG data that are cut off"),
+        (PNG[:-8] + bytes(8), "bytes: the data are damaged, in chunk"),
         (png(30000, 30000, 8, 2, b""), "declares 30000x30000 pixels; at most 200000000"),
     ],
 )
 def test_broken_data_name_the_format_and_the_bytes(data: bytes, named: str) -> None:
     with pytest.raises(InvalidImageError, match=f"^format 'bgr8; any', .*{named}"):
         compressed_to_bgr(message("bgr8; any", data))
+
+
+@pytest.mark.parametrize("place", [8, 40, len(PNG) // 2, len(PNG) - 20, len(PNG) - 1])
+def test_a_damaged_png_is_refused_without_a_line_on_the_console(
+    place: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """libpng, which would write one for each image, gets no data with wrong checksums."""
+    data = bytearray(PNG)
+    data[place] ^= 0x55
+    with pytest.raises(InvalidImageError, match=r"damaged|cut off"):
+        compressed_to_bgr(message("bgr8; any", bytes(data)))
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("data", [JPEG, PNG, JPEG[: len(JPEG) // 2], PNG[: len(PNG) // 2]])

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,13 +20,17 @@ from lively import lively_network, textured_image
 from rosbags.highlevel import AnyReader
 
 from autrack_ros.demo import pictures, report
+from autrack_ros.demo.cut import cut
 from autrack_ros.evaluation.bags.pictures import header, image_message
 from autrack_ros.evaluation.bags.reading import read_topic
 from autrack_ros.evaluation.bags.types import constants, new_message
 from autrack_ros.evaluation.bags.writing import BagWriter
 from autrack_ros.evaluation.boxfiles import read_boxes
+from autrack_ros.evaluation.frames import open_frames
 from autrack_ros.evaluation.video import VideoFile
 from autrack_ros.replay.processes import Process, ProcessError
+
+pytestmark = pytest.mark.xdist_group("ros")
 
 ROOT = Path(__file__).parents[1]
 NODE, IMAGE = "/tracker", "/image"
@@ -131,6 +136,16 @@ def test_run_without_annotation_has_no_iou(bag):
     assert report.summarise(run, None).mean_iou is None
 
 
+def test_the_first_frame_does_not_count_because_its_box_is_given(bag):
+    run = report.read_run(bag, NODE, IMAGE)
+    truth = truth_boxes()
+    truth[0] = run.boxes[0]
+    assert report.summarise(run, truth).mean_iou == pytest.approx(18 / 22)
+    truth[1:] = run.boxes[1:] + 1000
+    truth[2] = 1
+    assert report.summarise(run, truth).mean_iou == 0
+
+
 def test_annotation_of_another_length_is_refused(bag):
     run = report.read_run(bag, NODE, IMAGE)
     with pytest.raises(report.DemoError, match="5 frames were recorded, but 4 are annotated"):
@@ -175,12 +190,50 @@ def test_video_and_contact_sheet(bag, tmp_path):
     assert sheet[290:].std() > 10
 
 
-def test_annotated_boxes_of_the_clip_lie_in_it():
-    boxes = read_boxes(Path(pictures.__file__).parent / "carphone_head.txt")
-    assert boxes.shape == (120, 4)
+@pytest.mark.parametrize("size", [(272, 640), (144, 176), (640, 272)])
+def test_a_picture_of_the_video_has_room_for_a_clip_of_any_shape(bag, size):
+    run = report.read_run(bag, NODE, IMAGE)
+    shown = next(pictures.shown_frames(bag, NODE, IMAGE, run, truth_boxes()))
+    green = np.full((*size, 3), (10, 200, 90), np.uint8)
+    shown = replace(shown, image=green, track=None, heatmap=None, truth=None)
+    template = np.full((70, 192, 3), 128, np.uint8)
+    canvas = pictures.draw_video_frame(shown, 5, template, [0.5, 0.75])
+    height, width = canvas.shape[:2]
+    assert width == 1280
+    assert 576 <= height <= 720
+    assert height % 2 == 0  # most video codecs want that
+    rows, columns = np.nonzero((canvas == (10, 200, 90)).all(axis=2))
+    seen = (columns.max() - columns.min() + 1) / (rows.max() - rows.min() + 1)
+    assert seen == pytest.approx(size[1] / size[0], rel=0.02)
+    assert max(rows.max() - rows.min() + 1, columns.max() - columns.min()) > 650
+    # The curve has a place of its own, beside or below.
+    curve = (canvas == (233, 180, 86)).all(axis=2)
+    assert curve.any()
+    assert not curve[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "size"), [("bicycle", 55, (640, 272)), ("carphone_head", 120, (176, 144))]
+)
+def test_annotated_boxes_of_a_clip_lie_in_it(name, frames, size):
+    boxes = read_boxes(Path(pictures.__file__).parent / f"{name}.txt")
+    assert boxes.shape == (frames, 4)
     assert (boxes[:, :2] >= 0).all()
-    assert (boxes[:, :2] + boxes[:, 2:] <= (176, 144)).all()
+    assert (boxes[:, :2] + boxes[:, 2:] <= size).all()
     assert np.abs(np.diff(boxes, axis=0)).max() < 5
+
+
+def test_a_shot_is_cut_out_of_a_film(tmp_path):
+    make_clip(tmp_path / "film.mp4", frames=6)
+    cut(tmp_path / "film.mp4", 3, 5, tmp_path / "clips" / "shot")
+    assert [path.name for path in tmp_path.glob("clips/*")] == ["shot"]
+    film, shot = (
+        list(open_frames(tmp_path / "film.mp4")),
+        list(open_frames(tmp_path / "clips/shot")),
+    )
+    assert len(shot) == 3
+    for ours, theirs in zip(shot, film[2:5], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_failed_process_is_told_with_its_last_words(tmp_path):

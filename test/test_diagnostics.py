@@ -35,6 +35,7 @@ FRAMES = FrameSummary(
     dropped=3,
     dropped_share=0.01,
     dropped_total=17,
+    left_out_total=2,
     image_age_s=0.03,
     track_age_s=0.02,
 )
@@ -110,6 +111,7 @@ def test_status_carries_every_value():
         "Processing p50 (ms)": "20.0",
         "Images dropped in 10 s": "3",
         "Images dropped": "17",
+        "Images left out": "2",
         "Device": "cuda:0",
         "Memory (MB)": "512.0",
         "GPU memory (MB)": "2048.0",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,7 +73,7 @@ def interface() -> Iterator[Interface]:
         return find(self, topics, *packages) or STAND_INS[packages[0]]
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(1 + (os.getpid() + 50) % 99).items():
+        for name, value in environment().items():
             patch.setenv(name, value)
         patch.setattr(OptionalMessages, "find", find_or_stand_in)
         rclpy.init(

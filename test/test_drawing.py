@@ -193,13 +193,6 @@ def test_what_is_cut_from_a_name_is_told_by_two_dots() -> None:
     assert shortened("pedestrian", -5, sizes) == ""
 
 
-def test_letters_outside_ascii_are_replaced() -> None:
-    image, box = grey(144, 176), Box(20, 40, 40, 40)
-    pictures = [draw_overlay(image, [DrawnTarget(box, name)]) for name in ("möwe", "m?we", "mwe")]
-    assert not changed(pictures[0], pictures[1]).any()
-    assert changed(pictures[0], pictures[2]).any()
-
-
 def test_labels_of_neighbours_do_not_cover_each_other() -> None:
     image = grey(480, 640)
     boxes = [Box(200, 200, 60, 60), Box(210, 205, 60, 60), Box(190, 210, 60, 60)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 import random
 import re
@@ -42,6 +41,7 @@ from pictures import BOX, OTHER, moved, picture
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from ros_process import RosProcess
 from sensor_msgs.msg import CompressedImage, Image
+from shared_memory import is_left_behind, remove, segments_of
 from std_msgs.msg import Header
 
 from autrack_ros.node import problems
@@ -381,30 +381,13 @@ def test_the_node_is_killed_and_restarted_and_works_at_the_first_init() -> None:
 
 def kill(process: RosProcess, clean: bool = True) -> list[Path]:
     """Kill a process and return, or else remove, the shared memory that it leaves behind."""
-    maps = Path(f"/proc/{process.pid}/maps").read_text()
-    segments = {Path(path) for path in re.findall(r"/dev/shm/fastdds_[0-9a-f]{16}(?=\n)", maps)}
+    segments = segments_of(process.pid)
     process.interrupt(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     left_behind = [segment for segment in segments if is_left_behind(segment)]
     if clean:
         remove(left_behind)
     return left_behind
-
-
-def is_left_behind(segment: Path) -> bool:
-    """Whether nobody holds the lock that Fast DDS has on a segment in use."""
-    try:
-        with segment.with_name(f"{segment.name}_el").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def remove(segments: list[Path]) -> None:
-    for segment in segments:
-        segment.unlink(missing_ok=True)
-        segment.with_name(f"{segment.name}_el").unlink(missing_ok=True)
 
 
 def test_a_full_disk_for_logs(client: Client, process: RosProcess, log_folder: Path) -> None:

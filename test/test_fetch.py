@@ -143,7 +143,13 @@ def test_models_are_rendered(debian, tmp_path):
     assert len(list((folder / "models/toy_cube/things_cube").glob("view_*.png"))) == 12
     with (folder / "models/models.csv").open(encoding="utf-8") as file:
         assert [row["creator"] for row in csv.DictReader(file)] == ["An\u00e4"]
-    assert lines[-1] == "models: 1 rendered"
+    library = next(models.glob("*.sh3f")).stem
+    assert lines == [
+        "models: set 1 of 1",
+        "models: downloading sweethome3d-furniture",
+        f"models: 1 of 1 in {library}",
+        "models: 1 rendered",
+    ]
 
 
 def test_every_package_states_its_licence_and_authors():

@@ -143,3 +143,11 @@ def test_threads_do_not_disturb_each_other():
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_images_that_are_left_out_are_counted(clock):
+    statistics = FrameStatistics(10.0, clock=clock)
+    for _ in range(3):
+        statistics.image_left_out()
+    clock.now += 20
+    assert statistics.summary().left_out_total == 3

@@ -25,9 +25,12 @@ from node_client import MODULE, UPDATED, Client, box_message, node_client
 from node_thread import tracker_thread
 from pictures import BOX, OTHER
 from rclpy.lifecycle import TransitionCallbackReturn
-from ros_process import RosProcess
+from ros_process import RosProcess, wait_until
+from sensor_msgs.msg import Image
+from shared_memory import is_left_behind, segments_of
 from std_srvs.srv import SetBool
 
+from autrack_ros.node import qos
 from autrack_ros.node.tracker_node import main
 
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
@@ -89,6 +92,74 @@ def activate(client: Client) -> None:
 def test_with_autostart_the_node_goes_to_active_by_itself(ros: Client) -> None:
     with tracker_thread("-r", "__ns:=/auto", **QUICK):
         assert state(ros, "/auto/tracker") == "active"
+
+
+def test_a_manager_beside_autostart_is_refused_and_does_no_harm(ros: Client) -> None:
+    with tracker_thread("-r", "__ns:=/managed", **QUICK):
+        for transition in (CONFIGURE, ACTIVATE):
+            assert not change(ros, transition, node="/managed/tracker")
+        assert state(ros, "/managed/tracker") == "active"
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "accepted"),
+    [
+        (
+            (),
+            Transition(id=ACTIVATE),
+            r"3 is refused, the node is unconfigured: .* configure \(1\)",
+        ),
+        ((), Transition(label="cleanup"), "cleanup is refused, the node is unconfigured: accepted"),
+        ((CONFIGURE,), Transition(id=CONFIGURE), r"1 is refused, .* inactive: .*activate \(3\)"),
+        ((CONFIGURE, ACTIVATE), Transition(id=99), r"99 is refused, .* active: .*deactivate \(4\)"),
+    ],
+)
+def test_a_transition_that_the_state_does_not_allow_is_refused_and_logged(
+    client: Client,
+    process: RosProcess,
+    before: tuple[int, ...],
+    wanted: Transition,
+    accepted: str,
+) -> None:
+    if before:
+        assert change(client, *before)
+    now, line = state(client), process.line_count
+    request = ChangeState.Request(transition=wanted)
+    answer = client.call_async(ChangeState, "tracker/change_state", request)
+    client.until(answer.done, "answer")
+    assert not answer.result().success
+    assert "WARN" in process.wait_for_line(f"/tracker/change_state: transition {accepted}", line)
+    assert state(client) == now
+
+
+def test_every_transition_is_logged_also_without_targets(
+    client: Client, process: RosProcess
+) -> None:
+    line = process.line_count
+    assert change(client, CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP)
+    process.wait_for_line("waiting for a box", line)
+    process.wait_for_line("deactivated: takes no images, keeps no targets", line)
+    process.wait_for_line("cleaned up", line)
+
+
+def test_after_ctrl_c_the_node_is_out_of_the_graph_and_out_of_shared_memory(ros: Client) -> None:
+    node = RosProcess(MODULE, "-r", "__ns:=/leaving", **QUICK)
+    try:
+        images = ros.node.create_publisher(Image, "/leaving/image", qos.SENSOR_IMAGE)
+        ros.until(images.get_subscription_count, "node")
+        ros.until(lambda: ("tracker", "/leaving") in nodes(ros), "node in the graph")
+        segments = segments_of(node.pid)
+        assert segments
+    finally:
+        assert node.stop() == 0, node.output
+    assert [segment for segment in segments if is_left_behind(segment)] == []
+    wait_until(lambda: ("tracker", "/leaving") not in nodes(ros), ros.spin_once, "end", timeout_s=2)
+    ros.node.destroy_publisher(images)
+
+
+def nodes(client: Client) -> list[tuple[str, str]]:
+    """Names and namespaces."""
+    return client.node.get_node_names_and_namespaces()
 
 
 def test_without_autostart_the_node_waits_unconfigured(client: Client) -> None:

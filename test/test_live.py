@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,15 +20,24 @@ pytest.importorskip("matplotlib", reason="the plots need matplotlib")
 pytest.importorskip("rclpy", reason="the node needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="the node needs this package's messages")
 
+import rclpy
 import torch
+from autrack_ros.msg import InitBox, TrackArray
+from autrack_ros.msg import Track as TrackMessage
 from bag_clips import FRAMES, STEP_NS, make_sequence, truth_boxes
 from lively import lively_network
+from rclpy.signals import SignalHandlerOptions
+from ros_node import ros_node
+from ros_process import wait_until
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
 from typer.testing import CliRunner
 
 from autrack_ros.cli import app
 from autrack_ros.evaluation.bags.making import make_bag, open_clip
 from autrack_ros.evaluation.bags.reading import Bag, read_topic, stamp_ns
 from autrack_ros.evaluation.bags.tracks import Track
+from autrack_ros.evaluation.bags.writing import BagWriter
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.frames import SourceError
 from autrack_ros.replay import link, live, processes
@@ -242,6 +252,52 @@ def test_a_refused_box_is_told_with_the_reason(bags, weights, tmp_path):
         answers = live.run_lock_step(clip, parameters, tmp_path, "sqlite3", lambda: None)
     assert "the node refused the target" in str(answers.failure)
     assert "500" in str(answers.failure)
+
+
+@pytest.mark.parametrize("last", ["/clock", "/init_box", "/tracker/tracks"])
+def test_no_image_is_sent_before_node_and_recorder_have_found_each_other(bags, tmp_path, last):
+    prepare_environment(alone=True)
+    publishers = {}
+
+    def add(node, topic):
+        if topic == "/clock":
+            node.create_subscription(Clock, topic, lambda message: None, 1)
+        elif topic == "/init_box":
+            node.create_subscription(InitBox, topic, lambda message: None, 10)
+        else:
+            publishers[topic] = node.create_publisher(TrackArray, topic, 10)
+
+    def answer(image):
+        tracks.publish(TrackMessage(header=image.header))
+        for publisher in publishers.values():
+            publisher.publish(TrackArray(header=image.header))
+
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    with (
+        ros_node("tracker") as ros,
+        Bag(bags["/image"]) as bag,
+        BagWriter(tmp_path / "b", "mcap") as out,
+    ):
+        tracks = ros.node.create_publisher(TrackMessage, "/tracker/track", 10)
+        ros.node.create_subscription(Image, "/image", answer, 10)
+        for topic in {"/clock", "/init_box", "/tracker/tracks"} - {last}:
+            add(ros.node, topic)
+        clip = link.Clip(bag, "/image", FRAMES, START, Box(1, 2, 30, 40))
+        ends = link.NodeLink(clip, out)
+        process = SimpleNamespace(check_running=lambda: None)
+        connecting = threading.Thread(target=ends.connect, args=(process,))
+        connecting.start()
+        try:
+            wait_until(lambda: ends._trial_ns is not None, ros.spin_once, "answer")
+            for _ in range(20):
+                ros.spin_once()
+            assert connecting.is_alive()
+            add(ros.node, last)
+            wait_until(lambda: not connecting.is_alive(), ros.spin_once, "connection")
+        finally:
+            rclpy.shutdown()
+            connecting.join(10)
+            ends.close()
 
 
 @pytest.mark.parametrize("stamp", [20, 19])

@@ -27,6 +27,7 @@ from node_client import (
 )
 from pictures import BOX, HEIGHT, OTHER, WIDTH, moved, picture
 from rcl_interfaces.srv import DescribeParameters
+from rclpy.qos import QoSProfile
 from ros_node import ros_node
 from ros_process import WAIT_S, RosProcess, environment, wait_until
 from sensor_msgs.msg import Image
@@ -283,6 +284,40 @@ def test_initialize_is_refused_when_images_stop(client: Client) -> None:
     assert "no image has come on /image for 5 s" in answered.result().reason
 
 
+def test_many_calls_at_once_are_all_answered(client: Client) -> None:
+    """Those that wait for their image, and those beyond ``max_targets``."""
+    caller = client.node.create_client(
+        Initialize, "tracker/initialize", qos_profile=QoSProfile(depth=100)
+    )
+    client.until(caller.service_is_ready, "service")
+    client.send(client.image())
+    boxes = [box_message(BOX, f"call {number}") for number in range(60)]
+    answers = [caller.call_async(Initialize.Request(box=box)) for box in boxes]
+
+    def done() -> bool:
+        client.send(client.image())
+        return all(answer.done() for answer in answers)
+
+    try:
+        client.until(done, "answer of every call")
+        accepted = [answer.result().accepted for answer in answers]
+        assert accepted.count(True) == 8
+        assert all("max_targets 8" in a.result().reason for a in answers if not a.result().accepted)
+    finally:
+        client.node.destroy_client(caller)
+
+
+def test_a_target_that_starts_and_one_that_ends_have_a_line_in_the_log(
+    client: Client, process: RosProcess
+) -> None:
+    before = process.line_count
+    track = client.start_target("logged")
+    seconds = track.header.stamp.sec + track.header.stamp.nanosec / 1e9
+    process.wait_for_line(f"target 'logged': started in the image of {seconds:.3f} s", before)
+    client.reset()
+    process.wait_for_line("target 'logged': ended, reset", before)
+
+
 # What is looked at.
 
 
@@ -432,6 +467,17 @@ def test_start_without_images_warns_and_ends_cleanly_on_sigterm(ros: Client) -> 
     assert not response.accepted
     assert "no image has come on /alone/camera/image" in response.reason
     node.wait_for_line("no image on /alone/camera/image for 5 s; .*best effort.*publishers: none")
+    images = ros.node.create_publisher(Image, "/alone/camera/image", qos.SENSOR_IMAGE)
+    ros.until(images.get_subscription_count, "node")
+
+    def are_back() -> bool:
+        images.publish(ros.image())
+        return bool(
+            re.search("INFO.*images come on /alone/camera/image after [0-9]+ s", node.output)
+        )
+
+    ros.until(are_back, "line in the log")
+    ros.node.destroy_publisher(images)
     node.interrupt(signal.SIGTERM)
     assert node.wait() == 0, node.output
     assert "Traceback" not in node.output
@@ -465,7 +511,7 @@ def test_ctrl_c_twice_during_the_adaptation_ends_the_node_cleanly(ros: Client) -
 
 @pytest.fixture
 def domain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in environment(100).items():
+    for name, value in environment().items():
         monkeypatch.setenv(name, value)
 
 

@@ -202,6 +202,18 @@ def test_a_late_image_is_left_out(client: Client, capfd: pytest.CaptureFixture[s
     assert of_image(client.tracks, late) is None
 
 
+def test_an_image_without_a_stamp_is_left_out_counted_and_forgets_no_target(
+    client: Client, node: TrackerNode
+) -> None:
+    client.start_target("patch")
+    unstamped = stamped(client, 0)
+    before = node._health().frames.left_out_total
+    client.images.publish(unstamped)
+    client.until(lambda: node._health().frames.left_out_total == before + 1, "image left out")
+    assert client.send(client.image()).id == "patch"
+    assert of_image(client.tracks, unstamped) is None
+
+
 def test_images_whose_stamps_stand_still_are_tracked_all_the_same(
     client: Client, capfd: pytest.CaptureFixture[str]
 ) -> None:

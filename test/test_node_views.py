@@ -127,6 +127,46 @@ def test_a_wrong_camera_info_is_named_in_the_log_once_and_tracking_goes_on(
     assert capfd.readouterr().err.count(refused) == 1
 
 
+def test_a_camera_info_of_another_image_size_gives_no_direction_but_a_line_in_the_log(
+    client: Client, node: TrackerNode, camera: Publisher
+) -> None:
+    client.start_target("patch")
+    calibrated_track(client, camera, "patch")
+    refused = f"/camera_info: width {2 * WIDTH}, binning 1: of images of width {2 * WIDTH}"
+
+    def is_refused() -> bool:
+        camera.publish(calibration(width=2 * WIDTH, height=2 * HEIGHT))
+        client.send(client.image())
+        return node._problems.last_error[0].startswith(refused)
+
+    client.until(is_refused, "refusal")
+    track = client.send(client.image())
+    assert (track.state, bearing(track)) == (Track.TRACKING, [0, 0, 0])
+
+
+def test_a_binned_part_of_the_sensor_has_the_directions_of_its_pixels(
+    client: Client, camera: Publisher
+) -> None:
+    """The image is the lower right quarter of a sensor of twice the size, binned by two."""
+    client.start_target("patch")
+    info = calibration(width=4 * WIDTH, height=4 * HEIGHT, binning_x=2, binning_y=2)
+    info.roi.x_offset, info.roi.y_offset = 2 * WIDTH, 2 * HEIGHT
+    info.roi.width, info.roi.height = 2 * WIDTH, 2 * HEIGHT
+
+    def track() -> Track | None:
+        camera.publish(info)
+        found = client.send(client.image())
+        return found if any(bearing(found)) else None
+
+    found = client.until(track, "bearing")
+    x, y = (
+        2 * (c + size) - 0.5
+        for c, size in zip((found.center_x, found.center_y), (WIDTH, HEIGHT), strict=True)
+    )
+    ray = [x - WIDTH / 2, y - HEIGHT / 2, FOCAL]
+    assert bearing(found) == pytest.approx([value / math.hypot(*ray) for value in ray])
+
+
 def test_markers_show_the_targets_and_go_with_them(client: Client, camera: Publisher) -> None:
     arrays = listen(client, MarkerArray, "tracker/markers")
     client.start_target("patch")

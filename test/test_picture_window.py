@@ -1,122 +1,238 @@
-"""What is drawn, whether a window can be had, and that its keys and mouse reach the selection."""
+"""The window on a display of its own: what it shows, its keys and mouse, and its end."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import pytest
+from display import display
 
-from autrack_ros.node import picture_window
+from autrack_ros.drawing import DrawnTarget
 from autrack_ros.node.box_selection import BoxSelection
-from autrack_ros.node.picture_window import PictureWindow, draw_selection, why_no_window
+from autrack_ros.node.picture_window import PictureWindow, why_no_window
 from autrack_ros.tracking import Box
 
-HEADLESS = "GUI:                           NONE" in cv2.getBuildInformation()
+ROOT = Path(__file__).resolve().parents[1]
+WIDTH, HEIGHT = 160, 120
+VERMILLION = (213, 94, 0)  # of lost targets; red, green, blue
+PROGRAM = """
+import time, numpy as np
+from autrack_ros.node.box_selection import BoxSelection
+from autrack_ros.node.picture_window import PictureWindow
+selection = BoxSelection("cup")
+window = PictureWindow("to be destroyed", selection)
+image = np.zeros((120, 160, 3), np.uint8)
+end = time.monotonic() + 60
+while not selection.ended:
+    window.show(image)
+    assert time.monotonic() < end, "nobody closed the window"
+    time.sleep(0.02)
+window.close()
+print("ended")
+"""
 
 
-def probe_answers(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr(picture_window, "_PROBE", code)
+@pytest.fixture(scope="module")
+def _display() -> Iterator[None]:
+    with display() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISPLAY", name)
+        yield
+
+
+class Person:
+    """Somebody at a window: shows pictures and moves its mouse by the picture's own pixels."""
+
+    def __init__(self) -> None:
+        self.selection = BoxSelection("cup")
+        self.window = PictureWindow("title", self.selection)
+        self.image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        self.image[20:60, 10:40] = (0, 0, 255)
+        self.show()
+
+    def show(self, *targets: DrawnTarget) -> list[Box]:
+        return self.window.show(self.image, targets or None)
+
+    def event(self, name: str, x: float = 0, y: float = 0, **details: Any) -> None:
+        """Send an event at the middle of a pixel."""
+        scale = self.window._scale
+        place = {
+            "x": round(self.window._left + scale * (x + 0.5)),
+            "y": round(self.window._top + scale * (y + 0.5)),
+        }
+        self.window._canvas.event_generate(name, **place, **details)
+
+    def type(self, key: str) -> None:
+        self.window._root.event_generate("<Key>", keysym=key, when="now")
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> list[Box]:
+        self.event("<ButtonPress-1>", *start)
+        self.event("<B1-Motion>", *end)
+        self.event("<ButtonRelease-1>", *end)
+        return self.show()
+
+    def seen(self) -> np.ndarray:
+        """What the canvas shows, height x width x 3 RGB."""
+        photo = self.window._photo
+        data = photo.tk.call(str(photo), "data", "-format", "ppm")
+        header, pixels = bytes(data)[:15], bytes(data)[-photo.width() * photo.height() * 3 :]
+        assert header.startswith(b"P6")
+        return np.frombuffer(pixels, np.uint8).reshape(photo.height(), photo.width(), 3)
+
+    def drawn_box(self) -> list[float]:
+        return [
+            value
+            for rim in self.window._rims[1:]
+            if self.window._canvas.itemcget(rim, "state") == "normal"
+            for value in self.window._canvas.coords(rim)
+        ]
+
+
+@pytest.fixture
+def person(_display: None) -> Iterator[Person]:
+    somebody = Person()
+    somebody.window._root.focus_force()
+    somebody.show()
+    yield somebody
+    somebody.window.close()
 
 
 def test_without_a_display_there_is_no_window(monkeypatch):
-    if not sys.platform.startswith("linux"):
-        pytest.skip("needs X11 or Wayland")
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
     monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert "DISPLAY is not set" in why_no_window()
+    assert "display" in why_no_window()
 
 
-@pytest.mark.skipif(not HEADLESS, reason="needs opencv-python-headless")
-def test_headless_opencv_has_no_window(monkeypatch):
-    monkeypatch.setenv("DISPLAY", ":0")
-    assert why_no_window() == "this OpenCV has no windows (opencv-python-headless)"
+def test_a_display_that_is_not_there_gives_no_window(monkeypatch):
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    monkeypatch.setenv("DISPLAY", ":987")
+    assert 'couldn\'t connect to display ":987"' in why_no_window()
 
 
-def test_a_display_that_lets_opencv_abort_gives_no_window(monkeypatch):
-    probe_answers(monkeypatch, "import os, sys; print('no xcb', file=sys.stderr); os.abort()")
-    assert why_no_window() == "OpenCV cannot open one: no xcb"
+def test_without_tk_there_is_no_window(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tkinter", None)
+    assert "apt install python3-tk" in why_no_window()
 
 
-def test_a_display_that_hangs_gives_no_window(monkeypatch):
-    monkeypatch.setattr(picture_window, "_PROBE_S", 0.2)
-    probe_answers(monkeypatch, "import time; time.sleep(60)")
-    assert why_no_window() == "the display :0 does not answer"
-
-
-def test_a_display_that_answers_gives_a_window(monkeypatch):
-    probe_answers(monkeypatch, "")
+@pytest.mark.usefixtures("_display")
+def test_a_display_that_answers_gives_a_window():
     assert why_no_window() == ""
 
 
-def test_the_probe_is_a_program():
-    compiled = [sys.executable, "-c", f"compile({picture_window._PROBE!r}, '', 'exec')"]
-    subprocess.run(compiled, check=True)
+def test_a_small_picture_is_enlarged_and_a_large_one_fits_the_screen(person):
+    assert person.seen().shape == (480, 640, 3)
+    person.image = np.zeros((3000, 4000, 3), np.uint8)
+    person.show()
+    height, width = person.seen().shape[:2]
+    assert (width <= 0.81 * 1280, height <= 0.81 * 900) == (True, True)
+    assert width / height == pytest.approx(4 / 3, abs=0.01)
 
 
-@pytest.mark.parametrize("size", [(120, 160), (480, 640), (1080, 1920)])
-def test_help_is_written_at_any_size_and_fits(size):
-    image = np.full((*size, 3), 128, np.uint8)
-    selection = BoxSelection("cup")
-    selection.message = "'cup': refused: " + "a long reason that needs several lines " * 2
-    canvas = draw_selection(image, selection)
-    assert (image == 128).all()
-    columns = (canvas != 128).any(axis=(0, 2))
-    assert columns.any()
-    assert not columns[-3:].any()
+def test_keys_reach_the_selection(person):
+    person.type("space")
+    assert person.selection.frozen
+    person.type("3")
+    person.type("Shift_L")
+    assert person.selection.target_id == "cup-3"
+    person.type("Escape")
+    assert person.selection.ended
 
 
-def test_the_box_outlines_its_pixels():
-    selection = BoxSelection("cup")
-    selection.press_key(" ")
-    selection.press(80, 70)
-    selection.move(139, 109)
-    canvas = draw_selection(np.zeros((120, 160, 3), np.uint8), selection)
-    yellow = (canvas == (66, 228, 240)).all(axis=2)
-    rows, columns = np.nonzero(yellow)
-    assert (columns.min(), columns.max(), rows.min(), rows.max()) == (80, 139, 70, 109)
+def test_a_drag_is_a_box_in_pixels_of_the_image(person):
+    person.type("space")
+    assert person.drag((10, 20), (39, 59)) == [Box(10, 20, 30, 40)]
+    assert person.show() == []
 
 
-class FakeHighgui:
-    """OpenCV's windows, without any."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.key, self.visible, self.shown, self.size, self.mouse = -1, 1.0, None, None, None
-        for name, function in {
-            "namedWindow": lambda title, flags: None,
-            "resizeWindow": lambda title, width, height: setattr(self, "size", (width, height)),
-            "setMouseCallback": lambda title, callback: setattr(self, "mouse", callback),
-            "imshow": lambda title, image: setattr(self, "shown", image),
-            "waitKey": lambda ms: self.key,
-            "getWindowProperty": lambda title, which: self.visible,
-        }.items():
-            monkeypatch.setattr(cv2, name, function)
+def test_the_box_is_drawn_around_its_pixels(person):
+    person.type("space")
+    person.event("<ButtonPress-1>", 10, 20)
+    person.event("<B1-Motion>", 39, 59)
+    person.show()
+    assert person.drawn_box() == [40, 80, 159, 239]  # four times as large
+    person.event("<ButtonRelease-1>", 39, 59)
+    person.show()
+    assert person.drawn_box() == []
 
 
-def test_keys_and_mouse_of_the_window_reach_the_selection(monkeypatch):
-    gui = FakeHighgui(monkeypatch)
-    selection = BoxSelection("cup")
+def test_the_wheel_changes_nothing_of_a_drag(person):
+    person.type("space")
+    for button in ("<Button-4>", "<Button-4>", "<Button-5>"):
+        person.event(button, 20, 30)
+    person.show()
+    assert person.drag((10, 20), (39, 59)) == [Box(10, 20, 30, 40)]
+
+
+@pytest.mark.parametrize("size", [(900, 500), (300, 700)])
+def test_a_drag_is_right_in_a_window_of_any_shape(person, size):
+    person.window._root.geometry("{}x{}".format(*size))
+    person.window._root.update()
+    person.show()
+    assert person.window._left > 0 or person.window._top > 0
+    person.type("space")
+    assert person.drag((10, 20), (39, 59)) == [Box(10, 20, 30, 40)]
+    assert person.drag((10, 20), (39, 59)) == []  # the picture moves again
+
+
+def test_what_is_followed_is_drawn_with_its_state(person):
+    assert not (person.seen() == VERMILLION).all(axis=2).any()
+    lost = DrawnTarget(Box(80, 60, 40, 30), state="lost")
+    person.show(lost)
+    drawn = person.seen()
+    rows, columns = np.nonzero((drawn == VERMILLION).all(axis=2)[:440])  # without the legend
+    assert (columns.min(), rows.min()) == pytest.approx((320, 240), abs=5)
+    assert (columns.max(), rows.max()) == pytest.approx((480, 360), abs=5)
+    person.show(replace(lost, label="cup"))
+    assert (person.seen() != drawn).any()
+
+
+def test_the_help_and_a_long_answer_fit(person):
+    person.selection.message = "'cup': refused: " + "a long reason, for several lines " * 4
+    person.show()
+    label = person.window._help
+    assert person.selection.message in label.cget("text")
+    assert label.winfo_reqwidth() <= person.window._canvas.winfo_width()
+
+
+@pytest.mark.usefixtures("_display")
+def test_names_outside_ascii_are_in_the_help_as_they_are():
+    selection = BoxSelection("Möwe")
     window = PictureWindow("title", selection)
-    image = np.zeros((120, 160, 3), np.uint8)
-    assert window.show(image) == []
-    assert gui.size == (160, 120)
-    assert gui.shown.shape == image.shape
-    gui.key = ord(" ") | 0x100000  # some toolkits set higher bits for Num Lock
-    window.show(image)
-    assert selection.frozen
-    gui.key = -1
-    gui.mouse(cv2.EVENT_RBUTTONDOWN, 5, 5, 0, None)
-    assert selection.box is None
-    gui.mouse(cv2.EVENT_LBUTTONDOWN, 10, 20, 0, None)
-    gui.mouse(cv2.EVENT_MOUSEMOVE, 30, 40, 0, None)
-    assert selection.box == Box(10, 20, 21, 21)
-    gui.mouse(cv2.EVENT_LBUTTONUP, 500, 59, 0, None)
-    assert window.show(image) == [Box(10, 20, 150, 40)]
-    assert window.show(image) == []
-    assert not selection.ended
-    gui.visible = 0.0
-    window.show(image)
-    assert selection.ended
+    window.show(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    assert "'Möwe'" in window._help.cget("text")
+    window.close()
+
+
+def test_closing_the_window_ends_the_selection(person):
+    person.window._root.destroy()
+    assert person.selection.ended
+    assert person.show() == []
+    person.window.close()
+
+
+@pytest.mark.skipif(shutil.which("xdotool") is None, reason="needs xdotool")
+@pytest.mark.parametrize("how", ["windowclose", "windowkill"])
+@pytest.mark.usefixtures("_display")
+def test_a_window_that_somebody_else_destroys_ends_the_program(how):
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            end = time.monotonic() + 30
+            search = ["xdotool", "search", "--onlyvisible", "--name", "to be destroyed"]
+            while not (found := subprocess.run(search, capture_output=True, text=True).stdout):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < end
+                time.sleep(0.2)
+            subprocess.run(["xdotool", how, found.split()[0]], check=True)
+            process.wait(10)
+        finally:
+            process.kill()
+        assert "Traceback" not in process.stderr.read()

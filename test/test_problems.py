@@ -125,3 +125,38 @@ def test_the_last_error_is_known_with_its_age_although_it_was_not_logged(
 def test_an_error_made_for_users_is_shown_as_it_is_and_another_with_its_kind() -> None:
     assert described(InvalidBoxError("box x=nan")) == "box x=nan"
     assert described(MemoryError("no more")) == "MemoryError: no more"
+
+
+def test_a_line_after_others_were_left_out_says_how_many(
+    problems: Problems, log: Log, clock: Clock
+) -> None:
+    for number in range(BURST + 7):
+        problems.error(f"broken {number}")
+    clock.now += 2 / PER_SECOND
+    problems.warning("odd")
+    problems.info("well")
+    assert log.lines[BURST:] == [
+        ("warning", "odd [7 more lines left out before]"),
+        ("info", "well"),
+    ]
+
+
+def test_lines_left_out_are_told_of_although_no_line_follows(
+    problems: Problems, log: Log, clock: Clock
+) -> None:
+    for number in range(BURST + 1):
+        problems.error(f"broken {number}")
+    problems.tell_left_out()  # too early
+    assert len(log.lines) == BURST
+    clock.now += 1 / PER_SECOND
+    problems.tell_left_out()
+    problems.tell_left_out()
+    assert log.lines[BURST:] == [("warning", "[1 more line left out before]")]
+
+
+def test_repetitions_are_no_lines_left_out(problems: Problems, log: Log, clock: Clock) -> None:
+    for _ in range(1000):
+        problems.error("broken")
+    clock.now += REPEAT_S
+    problems.tell_left_out()
+    assert log.lines == [("error", "broken")]

@@ -93,6 +93,16 @@ def test_model_stands_upright_unmirrored_and_in_its_own_colours(renderer, tmp_pa
         assert np.abs(seen - color).max() < 40, (row, column, seen)
 
 
+def test_rendering_is_quiet(renderer, tmp_path, caplog):
+    # Faces that share corners: the normals at these are averaged, for which trimesh wants scipy.
+    lines = [f"v {x} {y} {z}" for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
+    lines += ["f 1 2 4 3", "f 5 7 8 6", "f 1 5 6 2", "f 3 4 8 7", "f 1 3 7 5", "f 2 6 8 4"]
+    obj = tmp_path / "cube.obj"
+    obj.write_text("\n".join(lines) + "\n")
+    render(load_parts(obj, UPRIGHT), [FRONT])
+    assert caplog.records == []
+
+
 def test_rotation_of_the_catalogue_is_applied(renderer, tmp_path):
     obj = write_model(tmp_path, [plate(bottom=-0.5, top=0.5)], quadrants())
     quarter_turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]])

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,13 +17,14 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="needs the built messages of this package")
 
 import rclpy
-from autrack_ros.msg import InitBox
+from autrack_ros.msg import InitBox, Track, TrackArray
 from autrack_ros.srv import Initialize
 from ros_node import RosNode, ros_node
 from ros_process import ROOT, WAIT_S, RosProcess, wait_until
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from autrack_ros.drawing import DrawnTarget
 from autrack_ros.node import qos
 from autrack_ros.node.box_selection import BoxSelection
 from autrack_ros.node.image_conversion import bgr_to_image
@@ -45,6 +46,10 @@ class World:
         self.response = Initialize.Response(accepted=True)
         self.number = 0
         self._images = ros.node.create_publisher(Image, "image", qos.SENSOR_IMAGE)
+        self._compressed = ros.node.create_publisher(
+            CompressedImage, "image/compressed", qos.SENSOR_IMAGE
+        )
+        self._tracks = None
         ros.node.create_timer(0.05, self.publish)
 
     def publish(self) -> None:
@@ -53,6 +58,13 @@ class World:
         header.stamp.sec = self.number
         pixels = np.full((HEIGHT, WIDTH, 3), self.number % 256, np.uint8)
         self._images.publish(bgr_to_image(pixels, header))
+        png = cv2.imencode(".png", pixels)[1].tobytes()
+        self._compressed.publish(CompressedImage(header=header, format="png", data=png))
+        if self._tracks is not None:
+            track = Track(header=header, state=Track.UNCERTAIN, id="cup", score=0.25)
+            track.center_x, track.center_y = float(self.number % 256 % 100 + 5), 30.0
+            track.size_x = track.size_y = 10.0
+            self._tracks.publish(TrackArray(header=header, tracks=[track]))
 
     def serve(self) -> None:
         def answer(request: Initialize.Request, _: Initialize.Response) -> Initialize.Response:
@@ -60,6 +72,9 @@ class World:
             return self.response
 
         self.ros.node.create_service(Initialize, "tracker/initialize", answer)
+
+    def follow(self) -> None:
+        self._tracks = self.ros.node.create_publisher(TrackArray, "tracker/tracks", qos.RESULT)
 
     def listen(self) -> None:
         self.ros.node.create_subscription(InitBox, "init_box", self.boxes.append, qos.COMMAND)
@@ -203,11 +218,13 @@ class ScriptedWindow:
     def __init__(self, selection: BoxSelection, world: World) -> None:
         self.selection, self.world = selection, world
         self.shown: list[int] = []
+        self.targets: Sequence[DrawnTarget] | None = None
         self.steps = iter(self.script())
 
-    def show(self, image: np.ndarray) -> list[Box]:
+    def show(self, image: np.ndarray, targets: Sequence[DrawnTarget] | None) -> list[Box]:
         self.world.ros.spin_once()
         self.shown.append(int(image[0, 0, 0]))
+        self.targets = targets
         return next(self.steps)
 
     def close(self) -> None:
@@ -235,23 +252,31 @@ class ScriptedWindow:
         yield []
 
 
-def test_a_box_drawn_in_a_window_is_sent_with_the_frozen_pictures_header(world, capsys):
-    world.serve()
-    rclpy.init(domain_id=int(os.environ["ROS_DOMAIN_ID"]))
+@pytest.fixture
+def selector(world: World, request: pytest.FixtureRequest) -> Iterator[TargetSelector]:
+    """A selector in this process, told the parameters of ``request``, that has had an image."""
+    parameters = getattr(request, "param", {})
+    arguments = [text for name, value in parameters.items() for text in ("-p", f"{name}:={value}")]
+    rclpy.init(args=["--ros-args", *arguments], domain_id=int(os.environ["ROS_DOMAIN_ID"]))
     try:
-        selector = TargetSelector()
-        world.until(lambda: selector._sender.reachable, "service")
-        selection = BoxSelection("cup")
-        window = ScriptedWindow(selection, world)
+        made = TargetSelector()
+        world.until(lambda: made.count_publishers(made._images.topic_name), "camera")
         # The selector waits for its first picture before the window spins the world.
-        world.until(lambda: selector.count_publishers("image"), "camera")
         for _ in range(20):
             world.publish()
-            spin_until(selector._executor, lambda: selector._newest is not None, 0.1)
-        selector.run_window(window, selection)
-        selector.close()
+            spin_until(made._executor, lambda: made._pictures.newest is not None, 0.1)
+        yield made
+        made.close()
     finally:
         rclpy.try_shutdown()
+
+
+def test_a_box_drawn_in_a_window_is_sent_with_the_frozen_pictures_header(world, selector, capsys):
+    world.serve()
+    world.until(lambda: selector._sender.reachable, "service")
+    selection = BoxSelection("cup")
+    window = ScriptedWindow(selection, world)
+    selector.run_window(window, selection)
     drawn, again = world.requests
     assert drawn.header.stamp.sec % 256 == window.frozen_at
     assert drawn.header.frame_id == "camera_optical"
@@ -259,6 +284,40 @@ def test_a_box_drawn_in_a_window_is_sent_with_the_frozen_pictures_header(world, 
     assert again.header == Header()
     assert (again.id, again.width) == ("cup-2", 30)
     assert "'cup-2': accepted" in capsys.readouterr().out
+
+
+class WatchedWindow(ScriptedWindow):
+    """Watches until the boxes of a few images have been drawn."""
+
+    def script(self) -> Iterator[list[Box]]:
+        self.matched: set[int] = set()
+        while len(self.matched) < 3:
+            if self.targets:
+                (target,) = self.targets
+                # The tracker of the test puts the number of the image into the box.
+                assert target.box.x == self.shown[-1] % 100
+                assert (target.label, target.state) == ("cup", "uncertain")
+                self.matched.add(self.shown[-1])
+            yield []
+        self.selection.press_key("q")
+        yield []
+
+
+@pytest.mark.parametrize("selector", [{}, {"image_transport": "compressed"}], indirect=True)
+def test_the_window_shows_what_is_followed_where_it_was_in_that_image(world, selector):
+    world.follow()
+    selection = BoxSelection("cup")
+    window = WatchedWindow(selection, world)
+    selector.run_window(window, selection)
+    assert len(window.matched) == 3
+
+
+@pytest.mark.usefixtures("world")
+def test_an_unknown_transport_is_refused_with_those_there_are():
+    process = RosProcess(MODULE, image_transport="theora")
+    assert process.wait() == 1
+    line = process.wait_for_line("parameter image_transport: 'theora'; accepted is raw or compr")
+    assert "FATAL" in line
 
 
 @pytest.mark.parametrize("box", ["10,20,30,40", "[10, 20, 30, 40]"])

@@ -87,6 +87,23 @@ def test_several_late_images_in_a_row_are_a_jump(stream: Stream) -> None:
     assert stream.feed(100 * S - 50 * MS) == []  # compared with the stamp jumped to
 
 
+def test_an_image_without_a_stamp_among_others_is_left_out_and_forgets_nothing(
+    stream: Stream,
+) -> None:
+    assert stream.feed(0) == [Change.NO_STAMP]
+    assert stream.event.skips_image
+    assert not stream.event.forgets
+    assert "no stamp" in stream.event.text
+    assert stream.feed(100 * S + 33 * MS) == []
+
+
+def test_several_images_without_a_stamp_in_a_row_are_a_jump(stream: Stream) -> None:
+    """The driver stamps no longer; its pixels live."""
+    told = [stream.feed(0) for _ in range(LATE_IMAGES + 2)]
+    jump = [[Change.NO_STAMP]] * (LATE_IMAGES - 1) + [[Change.TIME_JUMPED_BACK]]
+    assert told == [*jump, [], []]
+
+
 def test_late_images_with_others_between_are_no_jump(stream: Stream) -> None:
     for i in range(3 * LATE_IMAGES):
         assert stream.feed(101 * S + i * 66 * MS) == []

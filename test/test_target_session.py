@@ -21,7 +21,8 @@ from std_msgs.msg import Header
 from autrack_ros.node.background_adaptation import AdaptationJob, Adapted
 from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
 from autrack_ros.node.parameters import Settings
-from autrack_ros.node.target_session import Request, TargetSession, TrackedTarget
+from autrack_ros.node.request import MAX_ID_BYTES, Request
+from autrack_ros.node.target_session import TargetSession, TrackedTarget
 from autrack_ros.tracking import (
     AdaptationSettings,
     Box,
@@ -761,3 +762,26 @@ def test_without_adaptation_a_target_is_ready_at_once(engine: TrackingEngine) ->
     assert world.events[1:] == [("adapted", "patch", "disabled")]
     ((done,),) = world.answers
     assert isinstance(done, Adapted)
+
+
+# Names.
+
+
+@pytest.mark.parametrize("size", [0, MAX_ID_BYTES + 1, 1_000_000])
+@pytest.mark.parametrize("offer", [False, True])
+def test_an_empty_or_endless_id_is_refused_and_not_repeated_in_full(
+    world: World, size: int, offer: bool
+) -> None:
+    world.start("kept", BOX)
+    world.ask("x" * size, OTHER, offer=offer)
+    assert list(world.see()) == ["kept"]
+    ((_, told_id, reason),) = [event for event in world.events if event[0] == "refused"]
+    assert f"its id has {size} bytes, 1 to {MAX_ID_BYTES} are accepted" in reason
+    assert world.answers[1] == [reason]
+    assert len(told_id) < MAX_ID_BYTES
+    assert len(reason) < 2 * MAX_ID_BYTES
+
+
+@pytest.mark.parametrize("name", ["x", "x" * MAX_ID_BYTES, "日" * (MAX_ID_BYTES // 3)])
+def test_any_other_id_is_accepted(world: World, name: str) -> None:
+    assert world.start(name, BOX).id == name

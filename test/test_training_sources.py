@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -155,21 +156,20 @@ def test_a_box_set_without_annotations_or_objects_is_an_error(tmp_path):
 
 @pytest.mark.skipif(not TRAIN_BOXES.is_dir(), reason="../shared/data/train_boxes is absent")
 def test_the_real_box_sets_hold_what_their_description_says():
-    counts = {
-        path.parent.name: sum(len(thing.views) for thing in Boxes(path.parent).objects())
-        for path in TRAIN_BOXES.glob("*/annotations.jsonl")
-    }
-    assert counts == {
-        "groceries": 8448,
-        "vehicles": 1901,
-        "camvid": 3550,
-        "coco_tiny": 1492,
-        "vos_short": 623,
-    }
-    clips = {thing.clip for thing in Boxes(TRAIN_BOXES / "vos_short").objects()}
-    evaluation = {path.name for path in (TRAIN_BOXES.parent / "dev_sequences").iterdir()}
-    assert "davis_blackswan" in clips
-    assert not {clip.split("_", 1)[1] for clip in clips if clip} & evaluation
+    row = re.compile(r"\| (\w+) \| (\d+)(?: of \d+)? \| (\d+) \|")  # set, pictures, boxes
+    text = (TRAIN_BOXES / "README.md").read_text()
+    described = {name: (int(pictures), int(boxes)) for name, pictures, boxes in row.findall(text)}
+    assert {"clips", "pseudo", "stills", "things"} <= described.keys()
+    evaluation = {path.name.lower() for path in (TRAIN_BOXES.parent / "dev_sequences").iterdir()}
+    held = {}
+    for folder in (path.parent for path in TRAIN_BOXES.glob("*/annotations.jsonl")):
+        things = list(Boxes(folder).objects())
+        views = [view for thing in things for view in thing.views]
+        held[folder.name] = len({view.picture for view in views}), len(views)
+        assert all(view.picture.is_file() for view in views)
+        films = {re.split(r"[/_]", thing.clip)[-1].lower() for thing in things if thing.clip}
+        assert not films & evaluation
+    assert held == described
 
 
 # --- cut-outs

@@ -10,8 +10,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-_CLIP = Path(".cache/carphone_pristine.mp4")
-_ANNOTATION = Path(__file__).parent / "carphone_head.txt"
+_CLIP = Path(".cache/bicycle")
+_ANNOTATIONS = {  # of clips by name; README.md in this folder
+    "bicycle": Path(__file__).parent / "bicycle.txt",
+    "carphone_pristine.mp4": Path(__file__).parent / "carphone_head.txt",
+}
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -23,7 +26,7 @@ def main(
         str | None,
         typer.Option(
             metavar="X,Y,W,H",
-            help="The target on frame 1, in pixels. The head in the default clip needs none.",
+            help="The target on frame 1, in pixels. The bicycle in the default clip needs none.",
             show_default=False,
         ),
     ] = None,
@@ -49,7 +52,7 @@ def main(
     """
     if not clip.exists():
         _fail(f"{clip}: no such file or folder")
-    if box is None and clip.name != _CLIP.name:
+    if box is None and clip.name not in _ANNOTATIONS:
         raise typer.BadParameter("say where the target is on frame 1", param_hint="'--box'")
     # A demo that is told to end stops its children on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -98,7 +101,7 @@ def _demonstrate(
     from autrack_ros.tracking.boxes import Box, validate_box
 
     if box is None:
-        truth = read_boxes(_ANNOTATION)
+        truth = read_boxes(_ANNOTATIONS[clip.name])
         target = Box(*truth[0].tolist())
     else:
         truth, target = None, parse_box(box)
@@ -122,7 +125,7 @@ def _demonstrate(
             pictures.shown_frames(bag, run.NODE, run.IMAGE_TOPIC, recorded, truth),
             summary,
             pictures.read_template(bag, run.NODE),
-            frames.fps or 25.0,
+            frames.fps or rate_hz,
             output / "demo.mp4",
             output / "contact_sheet.png",
         )

@@ -17,8 +17,9 @@ from autrack_ros.evaluation.video import VideoFile
 from autrack_ros.messages.images import image_to_bgr
 from autrack_ros.tracking.boxes import Box
 
-_CANVAS = (1280, 720)
-_SIDE_PX = 400  # right column of the video
+_LEFT_PX, _SIDE_PX = 880, 400  # columns of the video
+_LEAST_HEIGHT, _HEIGHT = 576, 720  # of the video; the right column needs the first
+_PLOT_PX = 200
 _SHEET_COLUMNS, _SHEET_ROWS, _TILE_PX = 4, 3, 400
 _BACKGROUND = (24, 24, 24)
 _LIGHT = (245, 245, 245)
@@ -98,33 +99,47 @@ def draw_tile(shown: Shown, width: int, height: int, *, with_heatmap: bool) -> n
 def draw_video_frame(
     shown: Shown, total: int, template: np.ndarray | None, curve: list[float | None]
 ) -> np.ndarray:
-    """A 1280x720 picture: the frame; beside it response, template and the course of ``curve``."""
-    width, height = _CANVAS
-    canvas = np.full((height, width, 3), _BACKGROUND, np.uint8)
-    left = width - _SIDE_PX
-    canvas[:, :left] = draw_tile(shown, left, height, with_heatmap=False)
-    side = _SIDE_PX - 20
-    if shown.heatmap is not None:
-        heat_height = round(side * shown.heatmap.shape[0] / shown.heatmap.shape[1])
-        heatmap = cv2.resize(shown.heatmap, (side, heat_height), interpolation=cv2.INTER_AREA)
-        canvas[30 : 30 + heat_height, left + 10 : left + 10 + side] = heatmap
-    _text(canvas, "response map over the search region", (left + 10, 20))
-    top = 30 + side + 10
-    if template is not None:
-        strip_height = round(side * template.shape[0] / template.shape[1])
-        strip = cv2.resize(template, (side, strip_height), interpolation=cv2.INTER_AREA)
-        canvas[top : top + strip_height, left + 10 : left + 10 + side] = strip
-        top += strip_height + 10
+    """A picture 1280 wide: the frame; beside it response and template; the course of ``curve``.
+
+    The curve is below the frame where that leaves room, else below the template.
+    """
+    rows, columns = shown.image.shape[:2]
+    picture_height = round(_LEFT_PX * rows / columns)
+    is_wide = picture_height + _PLOT_PX <= _HEIGHT
+    height = max(picture_height + _PLOT_PX, _LEAST_HEIGHT) // 2 * 2 if is_wide else _HEIGHT
+    canvas = np.full((height, _LEFT_PX + _SIDE_PX, 3), _BACKGROUND, np.uint8)
+    tile_height = picture_height if is_wide else height
+    canvas[:tile_height, :_LEFT_PX] = draw_tile(shown, _LEFT_PX, tile_height, with_heatmap=False)
+    bottom = _draw_column(canvas[:, _LEFT_PX + 10 : -10], shown, template)
+    if is_wide:
+        area = canvas[tile_height:-10, 10 : _LEFT_PX - 10]
+    else:
+        area = canvas[bottom:-10, _LEFT_PX + 10 : -10]
     words = [f"frame {shown.index + 1}/{total}"]
     if shown.track is not None:
         words.append(f"{shown.track.processing_ms:.0f} ms")
     if shown.iou is not None:
         words.append(f"IoU {shown.iou:.2f}")
-    _text(canvas, "   ".join(words), (left + 10, top + 12))
+    _text(area, "   ".join(words), (0, 22))
     what = "score" if shown.truth is None else "IoU with the dotted box, by hand,"
-    plot = canvas[top + 24 : height - 10, left + 10 : width - 10]
-    _plot(plot, curve, total, f"{what} over the clip")
+    _plot(area[34:], curve, total, f"{what} over the clip")
     return canvas
+
+
+def _draw_column(column: np.ndarray, shown: Shown, template: np.ndarray | None) -> int:
+    """Response map and template, below each other, in place; returns where they end."""
+    width = column.shape[1]
+    _text(column, "response map over the search region", (0, 20))
+    if shown.heatmap is not None:
+        height = round(width * shown.heatmap.shape[0] / shown.heatmap.shape[1])
+        heatmap = cv2.resize(shown.heatmap, (width, height), interpolation=cv2.INTER_AREA)
+        column[30 : 30 + height] = heatmap
+    top = 30 + width + 10
+    if template is None:
+        return top
+    height = round(width * template.shape[0] / template.shape[1])
+    column[top : top + height] = cv2.resize(template, (width, height), interpolation=cv2.INTER_AREA)
+    return top + height
 
 
 def write_pictures(

@@ -64,9 +64,9 @@ class Run:
 class Summary:
     """The demo's numbers; times in milliseconds.
 
-    ``mean_iou`` is taken over the processed frames, the first one included; None without
-    annotation. ``fps`` is the rate at which results came, at most that of the clip;
-    ``median_processing_ms`` is the node's own time for a frame.
+    ``mean_iou`` is taken over the processed frames after the first, whose box is given; None
+    without annotation, or if there are none. ``fps`` is the rate at which results came, at most
+    that of the clip; ``median_processing_ms`` is the node's own time for a frame.
     """
 
     frames_sent: int
@@ -126,11 +126,13 @@ def summarise(run: Run, truth: np.ndarray | None) -> Summary:
     """The numbers of a run."""
     times = sorted(track.received_ns for track in run.tracks.values())
     span_s = (times[-1] - times[0]) / 1e9
+    overlap = np.array([]) if truth is None else overlaps(run, truth)[1:]
+    overlap = overlap[~np.isnan(overlap)]
     return Summary(
         frames_sent=len(run.stamps),
         frames_processed=len(run.tracks),
         frames_dropped=len(run.stamps) - len(run.tracks),
-        mean_iou=None if truth is None else float(np.nanmean(overlaps(run, truth))),
+        mean_iou=float(overlap.mean()) if overlap.size else None,
         fps=(len(times) - 1) / span_s if span_s > 0 else 0.0,
         median_processing_ms=statistics.median(
             track.processing_ms for track in run.tracks.values()

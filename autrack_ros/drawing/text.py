@@ -1,4 +1,7 @@
-"""Text on dark plates that stay inside the picture; drawn in place."""
+"""Text on dark plates that stay inside the picture; drawn in place.
+
+ASCII is drawn with OpenCV's strokes, which need no font and scale down well.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from autrack_ros.drawing.letters import cover_of, drawable
 from autrack_ros.drawing.style import DARK, LIGHT, Color, Sizes
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -38,14 +42,18 @@ class Area:
 
 
 def printable(text: str) -> str:
-    """Replace what OpenCV's fonts lack, all but ASCII, by question marks."""
-    return text.encode("ascii", "replace").decode()
+    """Replace what cannot be drawn by question marks."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if text.isascii() else drawable(text)
 
 
 def text_size(text: str, sizes: Sizes) -> tuple[int, int]:
     """Width and height of a line of text, pixels; the height does not depend on the letters."""
-    (width, _), _ = cv2.getTextSize(text, _FONT, sizes.font_scale, sizes.stroke)
-    (_, height), _ = cv2.getTextSize("X", _FONT, sizes.font_scale, sizes.stroke)
+    (width, height), _ = cv2.getTextSize("X", _FONT, sizes.font_scale, sizes.stroke)
+    if text.isascii():
+        (width, _), _ = cv2.getTextSize(text, _FONT, sizes.font_scale, sizes.stroke)
+    else:
+        width = cover_of(text, height).shape[1]
     return width, height
 
 
@@ -53,18 +61,31 @@ def shortened(text: str, width: int, sizes: Sizes) -> str:
     """Cut a text so that it is at most so many pixels wide; two dots stand for the rest."""
     if text_size(text, sizes)[0] <= width:
         return text
-    while text and text_size(text + "..", sizes)[0] > width:
-        text = text[:-1]
-    return text + ".." if text else ""
+    fits, too_long = 0, len(text)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if text_size(text[:middle] + "..", sizes)[0] > width:
+            too_long = middle
+        else:
+            fits = middle
+    return text[:fits] + ".." if fits else ""
 
 
 def draw_text(
     canvas: np.ndarray, text: str, left: int, bottom: int, sizes: Sizes, color: Color = LIGHT
 ) -> None:
-    """Draw a line of text that stands on row ``bottom``."""
-    cv2.putText(
-        canvas, text, (left, bottom), _FONT, sizes.font_scale, color, sizes.stroke, cv2.LINE_AA
-    )
+    """Draw a line of printable text that stands on row ``bottom``."""
+    if text.isascii():
+        cv2.putText(
+            canvas, text, (left, bottom), _FONT, sizes.font_scale, color, sizes.stroke, cv2.LINE_AA
+        )
+        return
+    cover = cover_of(text, text_size("X", sizes)[1])
+    top = bottom - 2 * len(cover) // 3
+    part = canvas[max(top, 0) : top + cover.shape[0], max(left, 0) : left + cover.shape[1]]
+    start = max(-top, 0), max(-left, 0)
+    share = cover[start[0] :, start[1] :][: part.shape[0], : part.shape[1], None] / 255
+    part[:] = np.rint((1 - share) * part + share * color)
 
 
 def draw_outlined(canvas: np.ndarray, text: str, center: tuple[float, float], scale: float) -> None:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from autrack_ros.messages.compressed_size import JPEG_END, JPEG_SCAN, JPEG_START, compressed_size
+from autrack_ros.messages.compressed_size import (
+    JPEG_END,
+    JPEG_SCAN,
+    JPEG_START,
+    PNG_START,
+    compressed_size,
+)
+from autrack_ros.messages.png_check import png_fault
 from autrack_ros.tracking.errors import InvalidImageError
 
 if TYPE_CHECKING:
@@ -183,6 +190,8 @@ def _decode(message: CompressedImage, data: bytes) -> np.ndarray:
     # Neither marker can occur inside the compressed pixels.
     if data.startswith(JPEG_START) and data.find(JPEG_END, data.rfind(JPEG_SCAN)) < 0:
         raise _refused(message, "JPEG data that are cut off")
+    if data.startswith(PNG_START) and (fault := png_fault(data)):
+        raise _refused(message, fault)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:

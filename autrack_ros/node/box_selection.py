@@ -57,9 +57,13 @@ class BoxSelection:
         elif key == AGAIN:
             self.again = True
         elif key in END:
-            self.ended = True
-        elif key in NUMBERS:
+            self.end()
+        elif key and key in NUMBERS:  # a key such as Shift is an empty string
             self._number = int(key)
+
+    def end(self) -> None:
+        """No more boxes: the window is gone."""
+        self.ended = True
 
     def press(self, x: int, y: int) -> None:
         """Begin a box at a pixel; only a frozen picture takes one."""

@@ -44,6 +44,7 @@ class BoxSender:
     def __init__(self, node: Node) -> None:
         self._boxes = node.create_publisher(InitBox, "init_box", qos.COMMAND)
         self._client: Client = node.create_client(Initialize, "tracker/initialize")
+        self._service = node.resolve_service_name("tracker/initialize")
 
     @property
     def topic(self) -> str:
@@ -53,7 +54,7 @@ class BoxSender:
     @property
     def service(self) -> str:
         """Resolved name of the service."""
-        return self._client.service_name
+        return self._service
 
     @property
     def reachable(self) -> bool:

@@ -29,7 +29,7 @@ _WAY = np.linspace(0.0, 1.0, 33)  # parts of the way from the axis to a directio
 
 
 class InvalidCameraError(AutrackError, ValueError):
-    """A CameraInfo that does not describe a camera: a wrong model, coefficient or matrix."""
+    """A CameraInfo that does not describe a camera, or not the one that an image is of."""
 
 
 def bearing(info: CameraInfo, x: float, y: float) -> tuple[float, float, float] | None:
@@ -115,6 +115,40 @@ def check_camera(info: CameraInfo) -> None:
             numbers = ", ".join(map(str, accepted))
             raise InvalidCameraError(
                 f"d has {count} coefficients: distortion_model '{model}' takes {numbers}"
+            )
+
+
+def check_image_size(info: CameraInfo, width: int, height: int) -> None:
+    """Check that an image has the size that a CameraInfo says, or that it has no calibration.
+
+    The size is that of its region of interest, or without one of the whole sensor, divided by its
+    binning and rounded either way. A CameraInfo with width and height 0 fits any image.
+
+    Args:
+        info: of the camera.
+        width: of the image, pixels.
+        height: of the image, pixels.
+
+    Raises:
+        InvalidCameraError: names the fields, the size they give and that of the image.
+    """
+    if info.k[0] == 0:
+        return
+    roi = info.roi
+    for name, size, whole, offset, part, binning in (
+        ("width", width, info.width, roi.x_offset, roi.width, max(info.binning_x, 1)),
+        ("height", height, info.height, roi.y_offset, roi.height, max(info.binning_y, 1)),
+    ):
+        if whole and offset + part > whole:
+            raise InvalidCameraError(
+                f"roi from {offset} on, {name} {part}: it must lie within {name} {whole}"
+            )
+        covered = part or whole - offset * bool(whole)
+        if covered and size not in (covered // binning, -(-covered // binning)):
+            region = f"roi.{name} {part}" if part else f"{name} {whole}"
+            raise InvalidCameraError(
+                f"{region}, binning {binning}: of images of {name} {covered / binning:g}, but they "
+                f"are {width}x{height}; without bearings and markers"
             )
 
 

@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 from autrack_ros.evaluation.frames import open_frames
 from autrack_ros.msg import AdaptationReport, InitBox, Track
 from autrack_ros.node import qos
+from autrack_ros.node.box_text import read_box
 from autrack_ros.node.image_conversion import bgr_to_image
 from autrack_ros.node.program import run_program, spin_until
 from autrack_ros.tracking import Box, ConfigurationError
@@ -41,14 +42,13 @@ class ClipPublisher(Node):
     def __init__(self) -> None:
         super().__init__("clip_publisher")
         self._frames = open_frames(self._declare("source", "", "Video file or folder of images"))
-        self._box = _to_box(
-            self._declare(
-                "box",
-                [],
-                "Target in the first frame, [x, y, width, height]; empty: none [px]",
-                dynamic_typing=True,  # whole numbers are welcome
-            )
+        box = self._declare(
+            "box",
+            "",
+            'Target in the first frame, "x,y,width,height" or a list of these; empty: none [px]',
+            dynamic_typing=True,
         )
+        self._box = None if box in ("", []) else read_box(box)
         self._id = self._declare("id", "target", "Name of the target")
         self._frame_id = self._declare("frame_id", "camera", "frame_id of the images")
         self._loop = self._declare("loop", False, "Start again after the last frame")
@@ -178,18 +178,6 @@ class ClipPublisher(Node):
         """Declare a parameter that only a restart changes; return its value."""
         descriptor = ParameterDescriptor(description=description, read_only=True, **constraints)
         return self.declare_parameter(name, default, descriptor).value
-
-
-def _to_box(value: Any) -> Box | None:
-    try:
-        numbers = [float(number) for number in value]
-    except (TypeError, ValueError):
-        numbers = [0.0]
-    if not numbers:
-        return None
-    if len(numbers) != 4:
-        raise ConfigurationError(f"box {value!r}: accepted is [x, y, width, height] in pixels")
-    return Box(*numbers)
 
 
 def main(args: list[str] | None = None) -> int:

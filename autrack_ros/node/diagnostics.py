@@ -150,6 +150,7 @@ def _values(health: Health) -> dict[str, str]:
         "Processing p50 (ms)": _shown(frames.processing_ms.p50),
         f"Images dropped in {frames.window_s:g} s": str(frames.dropped),
         "Images dropped": str(frames.dropped_total),
+        "Images left out": str(frames.left_out_total),
         "Device": health.device,
         "Memory (MB)": _shown(health.process_memory_mb),
         "GPU memory (MB)": _shown(health.gpu_memory_mb),

@@ -37,6 +37,7 @@ class FrameSummary:
         dropped: images that a newer one replaced, in the window.
         dropped_share: ``dropped`` as a part of all that were dropped or processed, 0..1.
         dropped_total: since the node started.
+        left_out_total: late or unstamped images among others, since the node started.
         image_age_s: since the last image came, seconds; infinite before the first.
         track_age_s: since the last image was processed, seconds; infinite before the first.
     """
@@ -49,6 +50,7 @@ class FrameSummary:
     dropped: int
     dropped_share: float
     dropped_total: int
+    left_out_total: int
     image_age_s: float
     track_age_s: float
 
@@ -117,7 +119,7 @@ class FrameStatistics:
         self._latencies = RollingWindow(window_s, capacity)  # one event for each processed image
         self._processing = RollingWindow(window_s, capacity)
         self._drops = RollingWindow(window_s, capacity)  # value: how many at once
-        self._dropped_total = 0
+        self._dropped_total = self._left_out_total = 0
         self._image_time = self._track_time = -math.inf
 
     def image_received(self) -> None:
@@ -125,6 +127,11 @@ class FrameStatistics:
         with self._lock:
             self._image_time = self._clock()
             self._images.add(self._image_time)
+
+    def image_left_out(self) -> None:
+        """An image that came is not to be processed."""
+        with self._lock:
+            self._left_out_total += 1
 
     def image_processed(
         self, processing_ms: float, latency_ms: float | None, dropped_total: int
@@ -159,6 +166,7 @@ class FrameStatistics:
                 dropped=dropped,
                 dropped_share=dropped / (dropped + processed) if dropped else 0.0,
                 dropped_total=self._dropped_total,
+                left_out_total=self._left_out_total,
                 image_age_s=now - self._image_time,
                 track_age_s=now - self._track_time,
             )

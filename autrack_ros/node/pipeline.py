@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 
 from autrack_ros.msg import Status
 from autrack_ros.node.background_adaptation import Adapted, BackgroundAdaptation
+from autrack_ros.node.camera import InvalidCameraError, check_image_size
 from autrack_ros.node.frame_statistics import FrameStatistics
 from autrack_ros.node.image_buffer import ImageBuffer
 from autrack_ros.node.messages import STATE_NAMES
@@ -118,7 +119,7 @@ class Pipeline:
             raise
         self._processed += 1
         selected = self._selected()
-        info = self.camera_info
+        info = self._camera_of(image)
         counts = self._counts(started)
         tracks = self._publications.tracks(header, targets, selected, info, counts)
         latency_ms = pipeline_latency_ms(self._node.get_clock(), header.stamp)
@@ -139,6 +140,19 @@ class Pipeline:
             return None, []
         image = self._to_bgr(message)
         return image, self._session.follow(message, image)
+
+    def _camera_of(self, image: np.ndarray | None) -> CameraInfo | None:
+        """The calibration, if it is one for images of this size."""
+        info = self.camera_info
+        if info is None or image is None:
+            return info
+        height, width = image.shape[:2]
+        try:
+            check_image_size(info, width, height)
+        except InvalidCameraError as error:
+            self._problems.error(f"{self._node.resolve_topic_name('camera_info')}: {error}")
+            return None
+        return info
 
     def _selected(self) -> str | None:
         """The target of ``~/track``: the one that was chosen, or else the first."""
@@ -164,6 +178,8 @@ class Pipeline:
 
     def started(self, target_id: str, header: Header) -> None:
         """Say that a target was started in the image of the header."""
+        seconds = header.stamp.sec + header.stamp.nanosec / 1e9
+        self._problems.info(f"target '{target_id}': started in the image of {seconds:.3f} s")
         self._publications.status(Status.STARTED, target_id, "", header)
 
     def refused(self, target_id: str, reason: str) -> None:

@@ -35,6 +35,7 @@ class Problems:
         self._lock = threading.Lock()
         self._logged, self._logged_time = "", clock() - REPEAT_S
         self._left, self._filled_time = float(BURST), clock()
+        self._left_out = 0  # lines since the one that was logged last
         self._error, self._error_time = "", clock()
 
     @property
@@ -49,33 +50,51 @@ class Problems:
         with self._lock:
             self._error, self._error_time = text, self._clock()
             if self._may_log(text):
-                self._logger.error(text)
+                self._logger.error(text + self._told_left_out())
 
     def warning(self, text: str) -> None:
         """Something is odd."""
         text = _line(text)
         with self._lock:
             if self._may_log(text):
-                self._logger.warning(text)
+                self._logger.warning(text + self._told_left_out())
 
     def info(self, text: str) -> None:
         """Something is as it should be."""
         text = _line(text)
         with self._lock:
             if self._may_log(text):
-                self._logger.info(text)
+                self._logger.info(text + self._told_left_out())
+
+    def tell_left_out(self) -> None:
+        """Say how many lines were left out, if no line after them has; call it now and then."""
+        with self._lock:
+            if self._left_out and self._takes_a_turn():
+                self._logger.warning(self._told_left_out().strip())
 
     def _may_log(self, text: str) -> bool:
         now = self._clock()
         if text == self._logged and now - self._logged_time < REPEAT_S:
             return False
+        if not self._takes_a_turn():
+            self._left_out += 1
+            return False
+        self._logged, self._logged_time = text, now
+        return True
+
+    def _takes_a_turn(self) -> bool:
+        now = self._clock()
         self._left = min(BURST, self._left + (now - self._filled_time) * PER_SECOND)
         self._filled_time = now
         if self._left < 1:
             return False
         self._left -= 1
-        self._logged, self._logged_time = text, now
         return True
+
+    def _told_left_out(self) -> str:
+        """How many lines were left out before this one; empty if none was. Forgets them."""
+        count, self._left_out = self._left_out, 0
+        return f" [{count} more line{'s' * (count > 1)} left out before]" if count else ""
 
 
 def _line(text: str) -> str:

@@ -11,6 +11,9 @@ SENSOR_IMAGE = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 #: Commands that must not get lost.
 COMMAND = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
 
+#: Calls: those that come at once wait, a hundred of them, and so do their answers.
+SERVICE = QoSProfile(depth=100, reliability=QoSReliabilityPolicy.RELIABLE)
+
 #: Results: reliable, because RViz and most others subscribe reliably.
 RESULT = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
 

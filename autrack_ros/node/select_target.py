@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
@@ -16,18 +16,20 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from autrack_ros.drawing import DrawnTarget
+from autrack_ros.msg import TrackArray
 from autrack_ros.node import qos
 from autrack_ros.node.box_selection import BoxSelection
 from autrack_ros.node.box_sender import BoxSender, Delivery
 from autrack_ros.node.box_text import FORM, read_box, read_line
 from autrack_ros.node.frame_statistics import RollingWindow
-from autrack_ros.node.image_conversion import image_to_bgr
 from autrack_ros.node.picture_window import PictureWindow, why_no_window
 from autrack_ros.node.program import run_program, spin_until
 from autrack_ros.node.terminal_lines import TerminalLines
+from autrack_ros.node.tracked_pictures import TrackedPictures
+from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.tracking import (
     Box,
     ConfigurationError,
@@ -50,24 +52,25 @@ q: ends"""
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image as it is shown: HxWx3 uint8 BGR, with its message's header."""
+    """An image as it is shown: HxWx3 uint8 BGR, with its message's header and what is followed."""
 
     pixels: np.ndarray
     header: Header
+    targets: Sequence[DrawnTarget] | None
 
 
 class Window(Protocol):
     """What a person sees; its keys and mouse act on a ``BoxSelection``."""
 
-    def show(self, image: np.ndarray) -> list[Box]:
-        """Show an image; return the boxes finished since the last call."""
+    def show(self, image: np.ndarray, targets: Sequence[DrawnTarget] | None) -> list[Box]:
+        """Show an image with targets on it; return the boxes finished since the last call."""
 
     def close(self) -> None:
         """Close the window."""
 
 
 class TargetSelector(Node):
-    """Send boxes for the images on ``image`` to the tracker.
+    """Send boxes for the images on ``image``, or ``image/compressed``, to the tracker.
 
     With the parameter ``box``: that one, for the next image. Otherwise those that a person draws
     in a window or, where none can be opened, types.
@@ -84,13 +87,21 @@ class TargetSelector(Node):
         self._id = str(self._declare("id", "target", "Name of the target"))
         self._sender = BoxSender(self)
         self._last: tuple[str, Box] | None = None
-        self._newest: Image | None = None
-        self._converted: tuple[Image, Picture] | None = None
+        self._pictures = TrackedPictures()
+        self._converted: tuple[Any, Picture] | None = None
         self._arrivals = RollingWindow(_RATE_S)
         self._problem = ""
+        transport = self._declare(
+            "image_transport", "raw", f"How the images come: {' or '.join(TRANSPORTS)}"
+        )
+        if transport not in TRANSPORTS:
+            raise ConfigurationError(
+                f"parameter image_transport: {transport!r}; accepted is {' or '.join(TRANSPORTS)}"
+            )
+        self._transport = TRANSPORTS[transport]
         self._images = self.create_subscription(
-            Image,
-            "image",
+            self._transport.message,
+            self._transport.topic(self),
             self._on_image,
             copy(qos.SENSOR_IMAGE),  # rclpy writes what is overridden into it
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
@@ -115,15 +126,18 @@ class TargetSelector(Node):
 
     def run_window(self, window: Window, selection: BoxSelection) -> None:
         """Show the newest picture, or the frozen one, and send the boxes drawn in it."""
+        self.create_subscription(
+            TrackArray, "tracker/tracks", self._pictures.add_tracks, qos.RESULT
+        )
         self._wait_for_picture()
         picture, delivery = None, None
         while not selection.ended:
-            spin_until(self._executor, lambda: False, 0.005)
+            spin_until(self._executor, lambda: False, 0.02)
             if picture is None or not selection.frozen:
                 picture = self._newest_picture() or picture
             if picture is None:
                 continue
-            for box in window.show(picture.pixels):
+            for box in window.show(picture.pixels, picture.targets):
                 delivery = self._send(picture, selection.target_id, box)
             if selection.again:
                 selection.again = False
@@ -203,25 +217,26 @@ class TargetSelector(Node):
         if not spin_until(self._executor, lambda: delivery.done, _ANSWER_S):
             delivery.text = f"{self._sender.service} has not answered for {_ANSWER_S:g} s"
 
-    def _on_image(self, message: Image) -> None:
-        self._newest = message
+    def _on_image(self, message: Any) -> None:
+        self._pictures.add_image(message)
         self._arrivals.add(time.monotonic())
 
     def _newest_picture(self) -> Picture | None:
         """Convert the newest image, once; None if there is none or it cannot be shown."""
-        message = self._newest
-        if message is None:
+        tracked = self._pictures.newest
+        if tracked is None:
             return None
-        if self._converted is not None and self._converted[0] is message:
+        if self._converted is not None and self._converted[0] is tracked:
             return self._converted[1]
         try:
-            picture = Picture(image_to_bgr(message), message.header)
+            pixels = self._transport.to_bgr(tracked.image)
         except InvalidImageError as error:
             if str(error) != self._problem:
                 self._problem = str(error)
                 self.get_logger().error(f"{self._images.topic_name}: image refused: {error}")
             return None
-        self._converted = (message, picture)
+        picture = Picture(pixels, tracked.image.header, tracked.targets)
+        self._converted = (tracked, picture)
         return picture
 
     def _freeze(self) -> Picture | None:

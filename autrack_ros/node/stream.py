@@ -4,6 +4,7 @@
 |---|---|---|
 | time jumped back | see ``LATE_NS`` and ``LATE_IMAGES`` | forgets all targets and kept images |
 | late image | a stamp earlier by less than that | leaves this image out |
+| no stamp | a stamp of 0 after others | leaves this image out, up to ``LATE_IMAGES`` in a row |
 | size | another width or height | forgets all targets and kept images |
 | frame id | another frame_id | warns, follows on |
 | stamps stand still | ``FROZEN_IMAGES`` of one stamp in a row | warns, follows on |
@@ -14,6 +15,8 @@ Why so:
   where a target is now, and a track of the future must not be mixed with one of the past.
 * A single late image is no new start. Workers that decode or rectify in parallel swap two images
   now and then, and a robot must not lose its targets for that; nor is it followed backwards.
+* A single image without a stamp says nothing of the time, and a driver that drops one now and then
+  has not started anew.
 * After a change of size the same pixels mean other places, and no rule tells whether the image was
   scaled, cropped or turned.
 * A frame id only names where the camera sits; the pixels mean the same as before.
@@ -29,7 +32,7 @@ from dataclasses import dataclass
 
 #: A stamp this much before the newest one, or more, is a jump back; one by less is a late image.
 LATE_NS = 500_000_000
-#: So many late images in a row are a jump back as well.
+#: So many late or unstamped images in a row are a jump back as well.
 LATE_IMAGES = 3
 #: So many images in a row of the same stamp are a frozen stream.
 FROZEN_IMAGES = 10
@@ -40,6 +43,7 @@ class Change(enum.Enum):
 
     TIME_JUMPED_BACK = enum.auto()
     LATE_IMAGE = enum.auto()
+    NO_STAMP = enum.auto()
     SIZE_CHANGED = enum.auto()
     FRAME_ID_CHANGED = enum.auto()
     STAMPS_STAND_STILL = enum.auto()
@@ -65,7 +69,7 @@ class StreamEvent:
     @property
     def skips_image(self) -> bool:
         """Whether this image must be neither kept nor processed."""
-        return self.change is Change.LATE_IMAGE
+        return self.change in (Change.LATE_IMAGE, Change.NO_STAMP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,10 @@ class StreamMonitor:
             self._newest = seen
             return ()
         back_ns = before.stamp_ns - stamp_ns
-        if 0 < back_ns < LATE_NS and self._late + 1 < LATE_IMAGES:
+        is_odd = back_ns > 0 and (back_ns < LATE_NS or stamp_ns == 0)
+        if is_odd and self._late + 1 < LATE_IMAGES:
             self._late += 1
-            return (_late_image(back_ns),)
+            return (_no_stamp() if stamp_ns == 0 else _late_image(back_ns),)
         self._late = 0
         self._newest = seen
         self._same_stamp = self._same_stamp + 1 if back_ns == 0 else 1
@@ -125,6 +130,12 @@ def _late_image(back_ns: int) -> StreamEvent:
     return StreamEvent(
         Change.LATE_IMAGE,
         f"an image is {back_ns / 1e6:.6g} ms older than the one before: left out",
+    )
+
+
+def _no_stamp() -> StreamEvent:
+    return StreamEvent(
+        Change.NO_STAMP, "an image has no stamp (0 s), unlike the one before: left out"
     )
 
 

@@ -19,6 +19,7 @@ from autrack_ros.node.background_adaptation import AdaptationJob, Adapted
 from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
 from autrack_ros.node.parameters import Settings
 from autrack_ros.node.problems import described
+from autrack_ros.node.request import Request, shown_id
 from autrack_ros.tracking import (
     AdaptationReport,
     Box,
@@ -34,26 +35,6 @@ from autrack_ros.tracking import (
 
 _SAME_IOU = 0.5  # of a detection with a followed target, from which on they are one
 _MOST_AHEAD_NS = 1_000_000_000  # of a box before the newest image: its own is still on the way
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A box that a target is to be started with.
-
-    Attributes:
-        id: of the target; one that is followed is started anew.
-        box: edge coordinates, pixels.
-        stamp_ns: of the image that the box was drawn in; 0: the next one.
-        answer: called once, when it is known what became of the request: with the adaptation, or
-            with the reason why there was none.
-        patient: waits for its image however long that takes.
-    """
-
-    id: str
-    box: Box
-    stamp_ns: int
-    answer: Callable[[Adapted | str], None]
-    patient: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +179,9 @@ class TargetSession:
 
     def request(self, request: Request) -> None:
         """Have a target started: in spare time when its image is kept, or as soon as that comes."""
+        if request.id_fault:
+            self._refuse(request, request.id_fault)
+            return
         if request.id in self._waiting:
             self._give_up(request.id, "replaced by a newer box")
         if self._has_room_for(request.id):
@@ -413,9 +397,10 @@ class TargetSession:
         self._listener.refused(target_id, told)
 
     def _refuse(self, request: Request, reason: str) -> None:
-        reason = f"target '{request.id}': {reason}; followed are {self.shown_ids}"
+        name = shown_id(request.id)
+        reason = f"target '{name}': {reason}; followed are {self.shown_ids}"
         request.answer(reason)
-        self._listener.refused(request.id, reason)
+        self._listener.refused(name, reason)
 
     def _tracked(self, entry: _Entry) -> TrackedTarget:
         name, frame = entry.request.id, entry.frame

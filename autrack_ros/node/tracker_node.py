@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
-import time
 from collections.abc import Callable
 from copy import copy
 from functools import partial
 from typing import Any
 
-import rclpy
 import torch
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
@@ -30,25 +28,27 @@ from autrack_ros.node.detections import select_boxes
 from autrack_ros.node.diagnostics import NO_IMAGE_S, DiagnosticsPublisher, Health
 from autrack_ros.node.frame_statistics import FrameStatistics
 from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
+from autrack_ros.node.image_watch import ImageWatch
+from autrack_ros.node.managed_node import ManagedNode
 from autrack_ros.node.memory_use import gpu_memory_mb, process_memory_mb
 from autrack_ros.node.messages import box_of, report_message
 from autrack_ros.node.optional_messages import OptionalMessages
 from autrack_ros.node.parameters import Settings, declare_parameters
 from autrack_ros.node.pipeline import Pipeline
-from autrack_ros.node.problems import Problems, described
 from autrack_ros.node.program import run_program
+from autrack_ros.node.request import Request, shown_id
 from autrack_ros.node.stream import StreamMonitor
-from autrack_ros.node.target_session import Request, TargetSession
+from autrack_ros.node.target_session import TargetSession
 from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.srv import Initialize, RemoveTarget
 from autrack_ros.tracking import ConfigurationError, InvalidImageError, load_engine
 from autrack_ros.tracking.runtime import forget_traced_modules
 
 _MEGABYTE = 1_000_000
-_SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+_SUCCESS = TransitionCallbackReturn.SUCCESS
 
 
-class TrackerNode(LifecycleNode):
+class TrackerNode(ManagedNode):
     """Track targets in the images of a topic.
 
     The model is loaded in configure; images and boxes are taken while the node is active. The
@@ -65,31 +65,24 @@ class TrackerNode(LifecycleNode):
         self._settings = declare_parameters(self, self._on_settings)
         self._transport = TRANSPORTS[self._parameter("image_transport")]
         self._optional = OptionalMessages(self.get_logger())
-        self._problems = Problems(self.get_logger())
         self._images: ImageBuffer[Any] = ImageBuffer(
             self._parameter("image_buffer.seconds"),
             self._parameter("image_buffer.megabytes") * _MEGABYTE,
         )
         self._statistics = FrameStatistics()
-        self._fault: Exception | None = None  # that keeps the program from starting
         self._pipeline: Pipeline | None = None  # from configure to cleanup
         self._inputs: list[Subscription] = []  # while it is active
         self._enabled = True
-        self._waiting_since: float | None = None  # for images: while it is active and enabled
-        self._received = self._received_at_last_check = 0
+        self._watch = ImageWatch(NO_IMAGE_S)
         self._image_topic = self._transport.topic(self)
 
-        self.create_service(SetBool, "~/enable", self._on_enable)
-        self.create_service(Trigger, "~/reset", self._on_reset)
+        self._serve(SetBool, "~/enable", self._on_enable)
+        self._serve(Trigger, "~/reset", self._on_reset)
         # Of a group of their own: while they wait for the worker the other callbacks go on.
         waiting = ReentrantCallbackGroup()
-        self.create_service(
-            RemoveTarget, "~/remove_target", self._on_remove_target, callback_group=waiting
-        )
-        self.create_service(Initialize, "~/initialize", self._on_initialize, callback_group=waiting)
-        self.create_timer(
-            NO_IMAGE_S, self._warn_without_images, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._serve(RemoveTarget, "~/remove_target", self._on_remove_target, waiting)
+        self._serve(Initialize, "~/initialize", self._on_initialize, waiting)
+        self.create_timer(NO_IMAGE_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._diagnostics = DiagnosticsPublisher(self, self._health)
 
     def run(self) -> None:
@@ -98,17 +91,13 @@ class TrackerNode(LifecycleNode):
         Raises:
             AutrackError: with ``autostart``, the checkpoint or the device is wrong.
         """
-        if self._parameter("autostart"):
-            for trigger in (self.trigger_configure, self.trigger_activate):
-                trigger()
-                if self._fault is not None:
-                    raise self._fault
-        rclpy.spin(self)
+        self.spin(self._parameter("autostart"))
 
     def close(self) -> None:
         """End the threads; call it before the node is destroyed."""
         if self._pipeline is not None:
             self._pipeline.stop()
+        gc.unfreeze()  # otherwise the node stays in the graph until others miss it
 
     # Transitions of the lifecycle.
 
@@ -123,29 +112,20 @@ class TrackerNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more images; the targets are kept."""
         self._stop_inputs("the node was deactivated")
+        self.get_logger().info(f"deactivated: takes no images, keeps {self._target_count()}")
         return _SUCCESS
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forget everything and give the memory back, that of the GPU too."""
         self._end_work()
+        self.get_logger().info("cleaned up: the model is unloaded, there are no targets")
         return _SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """As deactivate and cleanup, from whichever state."""
         self._stop_inputs("the node was shut down")
         self._end_work()
-        return _SUCCESS
-
-    def _attempt(self, what: str, act: Callable[[], None]) -> TransitionCallbackReturn:
-        """Do what a transition does, and tell of a fault: rclpy would swallow it."""
-        try:
-            act()
-        except Exception as error:
-            if self.executor is None:  # at the start: ``run`` raises it
-                self._fault = error
-            else:
-                self._problems.error(f"not {what}: {described(error)}")
-            return _FAILURE
+        self.get_logger().info("shut down: end the process and start it again to go on")
         return _SUCCESS
 
     def _start_work(self) -> None:
@@ -227,13 +207,14 @@ class TrackerNode(LifecycleNode):
         self._images.clear()
 
     def _restart_waiting(self) -> None:
-        is_waiting = self._inputs and self._enabled
-        self._waiting_since = time.monotonic() if is_waiting else None
+        self._watch.restart(wanted=bool(self._inputs) and self._enabled)
 
     # The executor's thread: every callback returns at once.
 
     def _on_image(self, message: Any) -> None:
-        self._received += 1
+        gap_s = self._watch.image_received()
+        if gap_s is not None:
+            self._problems.info(f"images come on {self._image_topic} after {gap_s:.0f} s without")
         if not self._enabled:
             return
         self._statistics.image_received()
@@ -246,6 +227,7 @@ class TrackerNode(LifecycleNode):
         for event in events:
             self._problems.warning(f"{self._image_topic}: {event.text}")
         if any(event.skips_image for event in events):
+            self._statistics.image_left_out()
             return
         forget = "; ".join(event.text for event in events if event.forgets)
         if forget:
@@ -281,7 +263,7 @@ class TrackerNode(LifecycleNode):
         self, request: Initialize.Request, response: Initialize.Response
     ) -> Initialize.Response:
         response.reason = self._why_not_working()
-        if not response.reason and self._received == 0:
+        if not response.reason and self._watch.received == 0:
             response.reason = f"no image has come on {self._image_topic} yet"
         if response.reason:
             return response
@@ -321,7 +303,7 @@ class TrackerNode(LifecycleNode):
 
         def remove(session: TargetSession) -> None:
             removed = session.remove(request.id, "removed")
-            refusal = f"no target '{request.id}'; followed are {session.shown_ids}"
+            refusal = f"no target '{shown_id(request.id)}'; followed are {session.shown_ids}"
             self._settle(answered, "" if removed else refusal)
 
         self._pipeline.command(remove)
@@ -350,26 +332,25 @@ class TrackerNode(LifecycleNode):
         if self._pipeline is not None:
             self._pipeline.command(lambda session: session.refuse_impatient(reason))
 
-    def _warn_without_images(self) -> None:
-        since = self._waiting_since
-        is_overdue = since is not None and time.monotonic() - since >= NO_IMAGE_S
-        if is_overdue and self._received == self._received_at_last_check:
+    def _check(self) -> None:
+        """Say what no message is the occasion to say."""
+        self._problems.tell_left_out()
+        if self._watch.stay_away():
             self._refuse_impatient(f"no image has come on {self._image_topic} for {NO_IMAGE_S:g} s")
             self.get_logger().warning(
                 f"no image on {self._image_topic} for {NO_IMAGE_S:g} s; subscribed with "
                 f"{qos.describe(self._inputs[0].qos_profile)}; publishers: "
                 f"{qos.describe_publishers(self, self._image_topic)}"
             )
-        self._received_at_last_check = self._received
 
     def _health(self) -> Health:
-        pipeline, since = self._pipeline, self._waiting_since
+        pipeline = self._pipeline
         engine = None if pipeline is None else pipeline.engine
         error, error_age_s = self._problems.last_error
         return Health(
             frames=self._statistics.summary(),
             image_topic=self._image_topic,
-            waiting_s=None if since is None else time.monotonic() - since,
+            waiting_s=self._watch.waiting_s,
             device="none" if engine is None else str(engine.device),
             model=self._parameter("preset"),
             runtime="none" if engine is None else engine.runtime,
@@ -390,6 +371,19 @@ class TrackerNode(LifecycleNode):
         if not self._inputs:
             return "the node is not active: configure and activate it (ros2 lifecycle set)"
         return "" if self._enabled else "the node is disabled: call ~/enable"
+
+    def _target_count(self) -> str:
+        count = 0 if self._pipeline is None else len(self._pipeline.states)
+        return f"{count or 'no'} target{'s' * (count != 1)}"
+
+    def _serve(
+        self,
+        kind: type,
+        name: str,
+        callback: Callable[..., Any],
+        group: ReentrantCallbackGroup | None = None,
+    ) -> None:
+        self.create_service(kind, name, callback, qos_profile=qos.SERVICE, callback_group=group)
 
     def _parameter(self, name: str) -> Any:
         return self.get_parameter(name).value

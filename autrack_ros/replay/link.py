@@ -42,10 +42,10 @@ _LOST_S: Final = 2.0  # an image that was not taken by then is lost: DDS may los
 _CLOCK_S: Final = 0.025  # as `ros2 bag play --clock`
 _SETTLED_S: Final = 3.0  # after the last image, for answers on their way
 
-_STATUS, _ADAPTATION = f"{NODE}/status", f"{NODE}/adaptation"
+_TRACKS, _STATUS, _ADAPTATION = f"{NODE}/tracks", f"{NODE}/status", f"{NODE}/adaptation"
 _RECORDED = (
     Topic(TRACK_TOPIC, TrackMessage),
-    Topic(f"{NODE}/tracks", TrackArray),
+    Topic(_TRACKS, TrackArray),
     Topic(_STATUS, Status, latched=True),
     Topic(_ADAPTATION, AdaptationMessage, latched=True),
     Topic(f"{NODE}/template", Image, latched=True),
@@ -157,7 +157,7 @@ class NodeLink:
         self._images: Publisher = self._node.create_publisher(kind, clip.node_topic, _RELIABLE)
 
     def connect(self, tracker: Process) -> None:
-        """Wait until an image gets through and the answer comes back.
+        """Wait until an image gets through and the answers come back, and all else would.
 
         Both ends must know of each other before messages pass. The image is the first one with a
         stamp a second earlier, beyond the tolerance of a box's stamp, and there is no target yet.
@@ -170,7 +170,7 @@ class NodeLink:
         trial.header.stamp.sec, trial.header.stamp.nanosec = divmod(trial_ns, 10**9)
         self._set_clock(first.received_ns)
         began, next_try = time.monotonic(), 0.0
-        while self._trial_ns is None or not self._boxes.get_subscription_count():
+        while not self._is_connected:
             if time.monotonic() >= next_try:
                 self._images.publish(trial)
                 next_try = time.monotonic() + _AGAIN_S
@@ -182,7 +182,7 @@ class NodeLink:
         self._set_clock(image.received_ns)
         self._indices[image.stamp_ns] = image.index
         if image.index == self._clip.start:
-            self._boxes.publish(_box_message(self._clip, image.stamp_ns))
+            self._boxes.publish(box_message(self._clip.box, image.stamp_ns))
             self._boxes.wait_for_all_acked(Duration(seconds=1))
         sent_s = time.monotonic()
         self._images.publish(image.data)
@@ -257,6 +257,11 @@ class NodeLink:
         self._recorder.close()
 
     @property
+    def _is_connected(self) -> bool:
+        matched = (end.get_subscription_count() > 0 for end in (self._clock, self._boxes))
+        return self._trial_ns is not None and self._recorder.counts[_TRACKS] > 0 and all(matched)
+
+    @property
     def _last_answer_s(self) -> float:
         return self.arrivals[-1].time_s if self.arrivals else self._connected_s
 
@@ -299,10 +304,11 @@ class NodeLink:
             self.arrivals.append(Arrival(index, now_s, read_track(message)))
 
 
-def _box_message(clip: Clip, stamp: int) -> InitBox:
+def box_message(box: Box, stamp_ns: int) -> InitBox:
+    """The target's box in the image of a stamp."""
     header = Header()
-    header.stamp.sec, header.stamp.nanosec = divmod(stamp, 10**9)
-    x, y, width, height = map(float, clip.box)
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    x, y, width, height = map(float, box)
     return InitBox(header=header, id=TARGET, x=x, y=y, width=width, height=height)
 
 

@@ -105,7 +105,8 @@ def fetch(folder: Path, report: Report = lambda line: None) -> None:
     missing = [name for name in makers if not (folder / name).exists()]
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        for name in missing:
+        for number, name in enumerate(missing, start=1):
+            report(f"{name}: set {number} of {len(missing)}")
             packages, make = makers[name]
             unpacked = Path(scratch) / "unpacked"
             made = Path(scratch) / name
@@ -152,13 +153,9 @@ def _make_stamps(unpacked: Path, output: Path, report: Report) -> None:
 
 
 def _make_models(unpacked: Path, output: Path, report: Report) -> None:
-    done = 0
-
-    def count(model: str, result: str) -> None:
-        nonlocal done
-        done += 1
-        if done % 50 == 0:
-            report(f"models: {done} read")
+    def count(library: str, done: int, total: int) -> None:
+        if done % 80 == 0 or done == total:
+            report(f"models: {done} of {total} in {library}")
 
     results = render_libraries(unpacked, output, report=count)
     report("models: " + ", ".join(f"{n} {result}" for result, n in results.most_common()))

@@ -247,7 +247,7 @@ def render_libraries(
     models_folder: Path,
     output: Path,
     views: int = 12,
-    report: Callable[[str, str], None] = lambda model, result: None,
+    report: Callable[[str, int, int], None] = lambda library, done, total: None,
 ) -> Counter[str]:
     """Render every model of the furniture libraries below a folder.
 
@@ -256,7 +256,8 @@ def render_libraries(
         output: gets ``<kind>/<model>/view_00.png`` and so on, the clear views in order of time, and
             ``models.csv``: the models used, with their authors.
         views: per model, at least 2.
-        report: called with a model's name and "rendered" or why it was left out.
+        report: called after every few models with a library's name, and how many of its models are
+            done and there.
 
     Returns:
         How many models were rendered, and left out for which reason.
@@ -286,7 +287,7 @@ def render_libraries(
                         if result == "rendered":
                             table.writerow([model.name, model.kind, model.creator, model.library])
                         results[result] += 1
-                        report(model.name, result)
+                    report(library.stem, start + len(block), len(models))
     return results
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autrack_ros.evaluation.bags.reading import Bag, StampedImage, seconds, stamp_ns
+from autrack_ros.evaluation.bags.reading import Bag, StampedImage, StoredMessage, seconds, stamp_ns
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.frames import SourceError
 from autrack_ros.evaluation.metrics import present
@@ -53,7 +53,7 @@ class Start:
     stamp_ns: int = 0
     received_ns: int = 0
 
-    def is_in(self, image: StampedImage) -> bool:
+    def is_in(self, image: StampedImage | StoredMessage) -> bool:
         """Whether this is the image."""
         if self.index is not None:
             return image.index == self.index

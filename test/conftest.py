@@ -1,0 +1,72 @@
+"""How the tests share the machine: in the workers of pytest-xdist, or all in one process."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+# Before torch is loaded: each worker has a core, and threads that wait for one only take its time.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+ROS = {"rclpy", "ros_process", "ros_node", "node_client", "node_thread"}
+_peaks_mb: dict[str, int] = {}  # of memory, by worker
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what stays together, in one worker, one after the other.
+
+    The tests of a file, which share what takes long to make; and all that talk over ROS: they start
+    processes and wait for answers.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            group = "ros" if _uses_ros(item.module) else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _uses_ros(module: Any) -> bool:
+    origins = (
+        getattr(value, "__module__", None) or getattr(value, "__name__", "")
+        for value in vars(module).values()
+    )
+    return any(str(origin).split(".")[0] in ROS for origin in origins)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _give_memory_back() -> Iterator[None]:
+    """One process runs many files: what one took, the next must not pay for."""
+    from autrack_ros.memory import return_free_blocks
+    from autrack_ros.tracking.runtime import forget_traced_modules
+
+    yield
+    forget_traced_modules()
+    gc.collect()
+    return_free_blocks()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Note how much memory this process took at most."""
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    worker = getattr(session.config, "workeroutput", None)
+    if worker is None:
+        _peaks_mb.setdefault("this process", peak_mb)
+    else:
+        worker["peak_mb"] = peak_mb
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker has noted; one that died has not."""
+    _peaks_mb[node.gateway.id] = getattr(node, "workeroutput", {}).get("peak_mb", -1)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show it: no process may need more than a laptop has."""
+    shown = ", ".join(f"{name} {peak_mb} MB" for name, peak_mb in sorted(_peaks_mb.items()))
+    terminalreporter.write_line(f"most memory: {shown}")

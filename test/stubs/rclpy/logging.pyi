@@ -1,0 +1,3 @@
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+def get_logger(name: str) -> RcutilsLogger: ...

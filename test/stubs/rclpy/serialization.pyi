@@ -1,0 +1,3 @@
+from typing import Any
+
+def deserialize_message(serialized_message: bytes, message_type: Any) -> Any: ...
