@@ -193,7 +193,7 @@ class ValidationSet:
         Raises:
             FloatingPointError: the network predicts no finite box.
         """
-        engine = TrackingEngine(network, preset, device)
+        engine = TrackingEngine(network, preset, device, runtime="auto")
         tracker = Tracker(engine, adaptation or AdaptationSettings(method="none"))
         return ValidationResult(tuple(_track_clip(tracker, clip) for clip in self.clips))
 
