@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 from autrack_ros.training.animated.archive import Archive
 from autrack_ros.training.sources import DataError
 
+COLOR = re.compile(r"\s*\d{1,3}\s+\d{1,3}\s+\d{1,3}\s*")
 MAX_DEPTH = 8  # of props on props, and of variants made of variants
 DEATH = "death"  # in the names of variants and animations; who falls sinks into the ground
 
@@ -23,6 +25,7 @@ class Actor:
     Attributes:
         mesh: file below ``art/meshes``; empty if it shows none.
         texture: file below ``art/textures/skins`` with its colours; empty if it has none.
+        color: RGB, 0 to 1, of its hair or the like; white if nothing is said.
         material: file below ``art/materials``: what the texture's opacity means.
         animations: by name in small letters ("walk"): files below ``art/animation``, and how often
             each is shown.
@@ -31,6 +34,7 @@ class Actor:
 
     mesh: str = ""
     texture: str = ""
+    color: tuple[float, ...] = (1, 1, 1)
     material: str = "default.xml"
     animations: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
     props: list[tuple[str, Actor]] = field(default_factory=list)
@@ -51,9 +55,7 @@ class Actors:
         self._archive = archive
         self._parse = lru_cache(maxsize=None)(self._parsed)
 
-    def choose(
-        self, name: str, state: str, rng: np.random.Generator, depth: int = 0
-    ) -> Actor:
+    def choose(self, name: str, state: str, rng: np.random.Generator, depth: int = 0) -> Actor:
         """Draw one form of an actor and of all that it wears and carries.
 
         Args:
@@ -132,6 +134,8 @@ class Actors:
                 _number(element, 0)
             except ValueError as error:
                 raise DataError(f"{where}: frequency {element.get('frequency')!r}") from error
+            if element.tag == "color" and not COLOR.fullmatch(element.text or ""):
+                raise DataError(f"{where}: color {element.text!r}; three numbers are expected")
         return root
 
 
@@ -157,6 +161,8 @@ def _apply(variant: ElementTree.Element, actor: Actor, worn: dict[str, list[str]
     for texture in variant.iter("texture"):
         if texture.get("name") == "baseTex":
             actor.texture = texture.get("file", "")
+    if color := variant.findtext("color"):
+        actor.color = tuple(int(value) / 255 for value in color.split())
     animations: dict[str, list[tuple[str, float]]] = {}
     for animation in variant.iter("animation"):
         if file := animation.get("file"):

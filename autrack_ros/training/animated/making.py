@@ -51,7 +51,11 @@ class Planned:
 
 
 def make_cutouts(
-    archive: Path, factions: Path, output: Path, report: Callable[[str], None]
+    archive: Path,
+    factions: Path,
+    output: Path,
+    report: Callable[[str], None],
+    objects: int = OBJECTS,
 ) -> Counter[str]:
     """Render people, riders and animals; what is there already is left as it is.
 
@@ -60,6 +64,7 @@ def make_cutouts(
         factions: ``techs/megapack/factions`` of MegaGlest.
         output: gets ``<kind>/<object>/view_00.png`` and so on, in order of time.
         report: called with a line on how far it is, and on what is broken.
+        objects: about how many.
 
     Returns:
         How many objects were rendered, there before, and left out for which reason.
@@ -67,23 +72,23 @@ def make_cutouts(
     Raises:
         DataError: a game's files are missing or broken, or moderngl or EGL is.
     """
-    objects = plan([ZeroAd(archive), MegaGlest(factions)])
+    chosen = plan([ZeroAd(archive), MegaGlest(factions)], objects)
     results: Counter[str] = Counter()
     with Renderer() as renderer:
-        for number, planned in enumerate(objects, 1):
+        for number, planned in enumerate(chosen, 1):
             try:
                 results[_make(planned, output, renderer)] += 1
             except DataError as error:
                 results["broken"] += 1
                 report(f"{planned.object} is left out: {error}")
-            if number % REPORT_EVERY == 0:
-                report(f"{number} of {len(objects)}")
+            if number % REPORT_EVERY == 0 or number == len(chosen):
+                report(f"{number} of {len(chosen)} objects")
     if not results["rendered"] + results["there"]:
         raise DataError(f"animated cut-outs: none could be made ({dict(results)})")
     return results
 
 
-def plan(games: Sequence[Game], objects: int = OBJECTS) -> list[Planned]:
+def plan(games: Sequence[Game], objects: int) -> list[Planned]:
     """About so many objects in random order, always the same.
 
     A kind of n actors has a share of sqrt(n), so that horses and swordsmen are not most of it.

@@ -25,7 +25,7 @@ PEOPLE = {
     "indian": "archer axe_indian axe_thrower fire_archer horseman shaman spearman stickfighter "
     "worker",
     "magic": "archmage battlemage daemon dragon_rider ghost_armor golem initiate summoner",
-    "norsemen": "archer axe_thrower battleaxe battleaxe_berserk crossbow cudgel_lady "
+    "norsemen": "archer axe_thrower battleaxe battleaxe_berserk cudgel_lady "
     "flying_valkyrie spearman spearman_berserk swordman swordman_berserk thor thrall valkyrie",
     "persian": "fakir genie magician princess stickfighter swordman worker",
     "romans": "archer axe_man cavalry fire_archer general gladiator guard slave spearman swordsman "

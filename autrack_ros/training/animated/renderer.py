@@ -36,6 +36,7 @@ FRAGMENT_SHADER = f"""
 uniform sampler2D colors;
 uniform int opacity;
 uniform vec3 team;
+uniform vec3 own;
 uniform vec3 tint;
 uniform vec3 viewer;
 uniform vec3 light;
@@ -51,6 +52,8 @@ void main() {{
         color = mix(team * (0.5 + brightness), color, texel.a);
     }} else if (opacity == {int(Opacity.CUT)} && texel.a < 0.5) {{
         discard;
+    }} else if (opacity == {int(Opacity.OWN_COLOR)}) {{
+        color *= mix(own, vec3(1.0), texel.a);
     }}
     vec3 normal = normalize(direction);
     normal = dot(normal, viewer) < 0.0 ? -normal : normal;
@@ -142,6 +145,7 @@ class Renderer:
         program["ambient"].value = look.ambient
         for surface in surfaces:
             program["opacity"].value = int(surface.opacity)
+            program["own"].value = surface.color
             self._texture(surface.texture).use()
             vertices = np.concatenate([surface.positions, surface.normals, surface.uv], axis=1)
             buffer = self._context.buffer(vertices.astype("f4").tobytes())

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from autrack_ros.training.sources import DataError
 
@@ -23,6 +22,7 @@ class Opacity(IntEnum):
     NONE = 0
     TEAM_COLOR = 1  # where it is transparent the player's colour shows
     CUT = 2  # what is transparent is not there
+    OWN_COLOR = 3  # what is transparent is multiplied by the surface's own colour, as of hair
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Surface:
         triangles: (T, 3) numbers of vertices.
         texture: its colours.
         opacity: what the texture's opacity means.
+        color: RGB, 0 to 1, of ``Opacity.OWN_COLOR``.
     """
 
     positions: np.ndarray
@@ -57,6 +58,7 @@ class Surface:
     triangles: np.ndarray
     texture: Texture
     opacity: Opacity
+    color: tuple[float, ...] = (1, 1, 1)
 
 
 class Figure(Protocol):
@@ -73,6 +75,8 @@ def read_texture(data: bytes, name: str) -> Texture:
     Raises:
         DataError: it cannot be decoded; begins with ``name``.
     """
+    from PIL import Image  # of the extra [train]
+
     try:
         image = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
     except Exception as error:  # whatever Pillow stumbles over in a broken file

@@ -113,9 +113,7 @@ class ActorFigure:
         DataError: a file is missing or broken, or an animation is of another skeleton.
     """
 
-    def __init__(
-        self, game: ZeroAd, actor: Actor, motion: str, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, game: ZeroAd, actor: Actor, motion: str, rng: np.random.Generator) -> None:
         self._mesh: Mesh | None = None
         self._animation: Animation | None = None
         self._props: list[tuple[str, ActorFigure]] = []
@@ -124,6 +122,7 @@ class ActorFigure:
         self._mesh = game.mesh(actor.mesh)
         self._texture: Texture = game.texture(actor.texture)
         self._opacity: Opacity = game.opacity(actor.material)
+        self._color = actor.color
         choices = actor.animations.get(motion) or actor.animations.get("idle")
         if choices and len(self._mesh.rest):
             file = choices[draw([frequency for _, frequency in choices], rng)][0]
@@ -156,6 +155,7 @@ class ActorFigure:
                 mesh.triangles,
                 self._texture,
                 self._opacity,
+                self._color,
             )
         ]
         bones = place @ np.concatenate([posed, STILL[None]])
@@ -167,6 +167,8 @@ class ActorFigure:
 
 def _read_opacity(material: bytes, where: str) -> Opacity:
     """What a material says of its texture's opacity."""
-    if b"USE_PLAYERCOLOR" in material or b"USE_OBJECTCOLOR" in material:
+    if b"USE_PLAYERCOLOR" in material:
         return Opacity.TEAM_COLOR
+    if b"USE_OBJECTCOLOR" in material:
+        return Opacity.OWN_COLOR
     return Opacity.CUT if b"USE_TRANSPARENT" in material else Opacity.NONE
