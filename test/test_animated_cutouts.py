@@ -12,7 +12,7 @@ pytest.importorskip("PIL", reason="pillow, of the extra [train], is not installe
 
 from tiny_figures import WAVE, checkers, write_archive, write_unit, zero_ad_files
 
-from autrack_ros.training.animated import mega_glest
+from autrack_ros.training.animated import making, mega_glest
 from autrack_ros.training.animated.making import ANIMALS, VIEWS, make_cutouts, plan
 from autrack_ros.training.animated.mega_glest import GlestFigure, MegaGlest
 from autrack_ros.training.animated.renderer import CANVAS_SIZE, Look, Renderer
@@ -220,7 +220,8 @@ def test_plan_is_the_same_each_time_mixed_and_gives_every_kind_a_share():
 
 @pytest.fixture
 def games(tmp_path, monkeypatch):
-    """A tiny archive of 0 A.D. and a folder of MegaGlest with a cow and an archer."""
+    """A tiny archive of 0 A.D. and a folder of MegaGlest with a cow and an archer; two views."""
+    monkeypatch.setattr(making, "VIEWS", 2)
     monkeypatch.setattr(mega_glest, "ANIMALS", {"tech": "cow"})
     monkeypatch.setattr(mega_glest, "PEOPLE", {"tech": "archer"})
     for unit in ("cow", "archer"):
@@ -242,7 +243,7 @@ def test_cut_outs_are_objects_of_their_kinds(renderer, games, tmp_path):
         "glest_tech_cow",
         "glest_tech_archer",
     }
-    assert [len(thing.views) for thing in objects] == [VIEWS] * 6
+    assert [len(thing.views) for thing in objects] == [2] * 6
     view = cv2.imread(str(objects[0].views[0].picture), cv2.IMREAD_UNCHANGED)
     assert view.shape[2] == 4
 
@@ -253,7 +254,7 @@ def test_interrupted_making_goes_on_and_makes_nothing_twice(renderer, games, tmp
     folders = sorted(path.parent for path in output.rglob("view_00.png"))
     before = {path: path.read_bytes() for path in output.rglob("*.png")}
     cut_short = folders[3].rename(folders[3].with_name(f"{folders[3].name}.part"))
-    (cut_short / "view_11.png").unlink()
+    (cut_short / "view_01.png").unlink()
     kept = {path: path.stat().st_mtime_ns for path in folders[0].iterdir()}
     results = make_cutouts(*games, output, lambda line: None, objects=6)
     assert results == {"there": 5, "rendered": 1, "still": 1}
