@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autrack_ros.training.animated.binary import BinaryReader
+from autrack_ros.training.animated.surface import from_the_top
 from autrack_ros.training.sources import DataError
 
 VERSION = 4
@@ -71,7 +72,7 @@ def _read_mesh(reader: BinaryReader) -> GlestMesh:
     return GlestMesh(
         positions=positions,
         normals=normals,
-        uv=uv * np.float32([1, -1]) + np.float32([0, 1]),
+        uv=from_the_top(uv),
         triangles=triangles.reshape(-1, 3),
         texture=names[0] if textures & DIFFUSE else "",
         color=color,

@@ -122,7 +122,7 @@ class GlestFigure:
 def _texture(model: Path, mesh: GlestMesh) -> Texture:
     if not mesh.texture:
         color = np.rint(255 * mesh.color.clip(0, 1)).astype(np.uint8)
-        return Texture(f"color {color.tolist()}", np.uint8([[[*color, 255]]]))
+        return Texture(f"color {color.tolist()}", np.array([[[*color, 255]]], np.uint8))
     path = model.parent / mesh.texture
     return read_texture(_read(path), str(path))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from autrack_ros.training.animated.binary import BinaryReader
 from autrack_ros.training.animated.skeleton import NO_BONE, STILL, bone_matrices
+from autrack_ros.training.animated.surface import from_the_top
 from autrack_ros.training.sources import DataError
 
 VERSION = 4
@@ -85,7 +86,7 @@ def read_mesh(data: bytes, where: str) -> Mesh:
     positions, normals = vertices["positions"].copy(), vertices["normals"].copy()
     if not np.isfinite(positions).all():
         raise DataError(f"{where}: a position is not finite")
-    uv = vertices["uv"][:, 0] * np.float32([1, -1]) + np.float32([0, 1])
+    uv = from_the_top(vertices["uv"][:, 0])
     return Mesh(
         positions, normals, uv, triangles, bones, weights, rest, np.linalg.inv(rest), points
     )

@@ -41,14 +41,15 @@ class Scene:
 def plan_scene(views: int, rng: np.random.Generator) -> Scene:
     """A scene that ``rng`` decides."""
     time = np.linspace(0, 1, views)
-    stretch = np.float32(1 + rng.uniform(-STRETCH, STRETCH, 3))
+    stretch = (1 + rng.uniform(-STRETCH, STRETCH, 3)).astype(np.float32)
     phases = rng.uniform() + rng.uniform(*STEP) * np.arange(views)
     yaw = rng.uniform(-180, 180) + rng.choice([-1, 1]) * rng.uniform(5, MAX_TURN) * time
     elevation = rng.uniform(0, 30) + rng.uniform(-10, 10) * (time - 0.5)
     light_yaw = yaw[0] + rng.uniform(-80, 80) + rng.uniform(-60, 60) * time
     light_elevation, ambient = rng.uniform(15, 75), rng.uniform(0.45, 0.75)
     hue, saturation, value = (int(rng.integers(*span)) for span in ((180,), (60, 240), (80, 240)))
-    team = cv2.cvtColor(np.uint8([[[hue, saturation, value]]]), cv2.COLOR_HSV2RGB)[0, 0] / 255
+    team = np.array([[[hue, saturation, value]]], np.uint8)
+    team = cv2.cvtColor(team, cv2.COLOR_HSV2RGB)[0, 0] / 255
     warmth = rng.uniform(-0.07, 0.07)
     viewpoints = [
         Viewpoint(
@@ -104,5 +105,5 @@ def shoot(figure: Figure, scene: Scene, renderer: Renderer) -> list[np.ndarray]:
         for view, matrix in zip(scene.viewpoints, cameras, strict=True)
     ]
     pictures = renderer.draw(zip(poses, looks, strict=True))
-    shares = np.float32([1, 1, 1, 1 / 255])
+    shares = np.array([1, 1, 1, 1 / 255], np.float32)
     return [cut_out(picture[..., [2, 1, 0, 3]] * shares, scale) for picture in pictures]

@@ -69,6 +69,11 @@ class Figure(Protocol):
         ...
 
 
+def from_the_top(uv: np.ndarray) -> np.ndarray:
+    """Texture coordinates, (V, 2) float32, whose v runs from the bottom: v = 0 at the top."""
+    return np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)
+
+
 def read_texture(data: bytes, name: str) -> Texture:
     """Decode a picture file, reduced to ``TEXTURE_SIZE``.
 

@@ -21,7 +21,7 @@ from autrack_ros.training.sources import DataError
 
 STATE = 0.4  # share of figures that do something which no chance draws: gather, build, attack
 CACHED_FILES = 400  # of each kind, decoded
-MIRROR = np.float32([1, 1, -1])  # the game's coordinates are left-handed
+MIRROR = np.array([1, 1, -1], np.float32)  # the game's coordinates are left-handed
 ENGINES = "siege|scorpio|oxybeles|lithobolos|ballista|polybolos|plane|catafalque"
 PARTS = r"_(r|h|d|h\d|r\d)$"  # riders, horses and drivers of a chariot, which carries them
 FLOCKS = "circle|shoal|generic"
