@@ -123,7 +123,8 @@ def test_what_is_transparent_is_cut_or_opaque_as_its_material_says(renderer):
 def test_transparent_hair_is_multiplied_by_its_own_colour(renderer):
     hair = replace(square(plain(WHITE, 0), Opacity.OWN_COLOR), color=(1, 0.4, 0))
     face = replace(square(plain(WHITE), Opacity.OWN_COLOR), color=(1, 0.4, 0))
-    coloured, own = renderer.draw([([hair], look()), ([face], look())])
+    shaded = look(light=np.array([0, 0, -1.0]))  # by the ambient light alone
+    coloured, own = renderer.draw([([hair], shaded), ([face], shaded)])
     assert centre(coloured) == [255, 102, 0, 255]
     assert centre(own) == [255, 255, 255, 255]
 

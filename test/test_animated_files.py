@@ -165,7 +165,10 @@ def mesh_variant(mesh, **attributes):
 def test_variants_are_drawn_by_their_frequencies(tmp_path):
     group = mesh_variant("often", frequency=3) + mesh_variant("seldom", frequency=1)
     group += mesh_variant("never", frequency=0) + mesh_variant("nor", name="death_1", frequency=9)
-    drawn = [choose(tmp_path, actor(group), seed=seed).mesh for seed in range(200)]
+    files = {"art/actors/man.xml": actor(group)}
+    actors = Actors(Archive(write_archive(tmp_path / "public.zip", files)))
+    rng = np.random.default_rng(0)
+    drawn = [actors.choose("man.xml", "", rng).mesh for _ in range(200)]
     assert set(drawn) == {"often", "seldom"}
     assert 0.65 < drawn.count("often") / 200 < 0.85
 
