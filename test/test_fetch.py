@@ -1,16 +1,21 @@
 import csv
 import os
 import stat
+import sys
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 
 from autrack_ros.training import fetch as fetch_module
+from autrack_ros.training.animated import making, mega_glest
+from autrack_ros.training.animated.making import make_cutouts
+from autrack_ros.training.animated.renderer import Renderer
 from autrack_ros.training.fetch import PACKAGES, fetch, unpack
 from autrack_ros.training.sources import DataError
 
-ALL = ("tuxpaint-stamps", "sprites", "backgrounds", "models")
+ALL = ("tuxpaint-stamps", "sprites", "backgrounds", "models", "animated")
 
 
 @pytest.fixture
@@ -74,10 +79,11 @@ def test_system_without_debian_packages_is_said_in_words(no_debian, tmp_path):
 def test_nothing_incomplete_is_left_after_a_failure(debian, tmp_path):
     add_sprites(debian)  # but not what the backgrounds need
     folder = tmp_path / "training"
-    have(folder, "tuxpaint-stamps", "models")
+    have(folder, "tuxpaint-stamps", "models", "animated")
     with pytest.raises(DataError, match="lomiri-wallpapers"):
         fetch(folder, lambda line: None)
     assert sorted(path.name for path in folder.iterdir()) == [
+        "animated",
         "models",
         "sprites",
         "tuxpaint-stamps",
@@ -94,7 +100,7 @@ def test_what_exists_is_not_fetched_again(no_debian, tmp_path):
 def test_frames_of_an_animation_are_views_of_one_object(debian, tmp_path):
     add_sprites(debian)
     folder = tmp_path / "training"
-    have(folder, "tuxpaint-stamps", "models", "backgrounds")
+    have(folder, *(set(ALL) - {"sprites"}))
     fetch(folder)
     sprites = folder / "sprites"
     assert sorted(path.relative_to(sprites).as_posix() for path in sprites.rglob("*.png")) == [
@@ -112,7 +118,7 @@ def test_frames_of_an_animation_are_views_of_one_object(debian, tmp_path):
 def test_stamps_are_copied_with_their_folders(debian, tmp_path):
     put(debian / "tuxpaint-stamps-default/usr/share/tuxpaint/stamps/animals/cat.png")
     folder = tmp_path / "training"
-    have(folder, "sprites", "models", "backgrounds")
+    have(folder, *(set(ALL) - {"tuxpaint-stamps"}))
     fetch(folder)
     assert (folder / "tuxpaint-stamps/animals/cat.png").is_file()
 
@@ -137,7 +143,7 @@ def test_models_are_rendered(debian, tmp_path):
     models = debian / "sweethome3d-furniture/usr/share/sweethome3d/furniture"
     write_library(models)
     folder = tmp_path / "training"
-    have(folder, "tuxpaint-stamps", "sprites", "backgrounds")
+    have(folder, *(set(ALL) - {"models"}))
     lines = []
     fetch(folder, lines.append)
     assert len(list((folder / "models/toy_cube/things_cube").glob("view_*.png"))) == 12
@@ -150,6 +156,71 @@ def test_models_are_rendered(debian, tmp_path):
         f"models: 1 of 1 in {library}",
         "models: 1 rendered",
     ]
+
+
+@pytest.fixture
+def figures(debian, monkeypatch):
+    """Tiny packages of both games; six objects are planned, of two views each."""
+    pytest.importorskip("PIL", reason="pillow, of the extra [train], is not installed")
+    try:
+        with Renderer():
+            pass
+    except DataError as error:
+        pytest.skip(f"no OpenGL through EGL: {error}")
+    from tiny_figures import write_archive, write_unit, zero_ad_files
+
+    public = debian / "0ad-data/usr/share/games/0ad/mods/public/public.zip"
+    write_archive(public, zero_ad_files())
+    factions = "megaglest-data/usr/share/games/megaglest/techs/megapack/factions"
+    for unit in ("cow", "archer"):
+        write_unit(debian / factions / "tech/units" / unit)
+    monkeypatch.setattr(mega_glest, "ANIMALS", {"tech": "cow"})
+    monkeypatch.setattr(mega_glest, "PEOPLE", {"tech": "archer"})
+    monkeypatch.setattr(making, "VIEWS", 2)
+    monkeypatch.setattr(fetch_module, "make_cutouts", partial(make_cutouts, objects=6))
+
+
+def test_animated_figures_are_rendered(figures, tmp_path):
+    folder = tmp_path / "training"
+    have(folder, *(set(ALL) - {"animated"}))
+    lines = []
+    fetch(folder, lines.append)
+    assert (folder / "animated/glest_tech_cow/glest_tech_cow_000/view_01.png").is_file()
+    assert lines[-2:] == ["animated: 7 of 7 objects", "animated: 6 rendered, 1 still"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(ALL)
+
+
+def test_interrupted_rendering_of_figures_goes_on(figures, tmp_path, monkeypatch):
+    folder = tmp_path / "training"
+    have(folder, *(set(ALL) - {"animated"}))
+    draw, drawn = Renderer.draw, []
+
+    def interrupted(self, views):
+        drawn.append(1)
+        if len(drawn) == 4:
+            raise KeyboardInterrupt
+        return draw(self, views)
+
+    monkeypatch.setattr(Renderer, "draw", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(folder)
+    assert not (folder / "animated").exists()
+    lines = []
+    fetch(folder, lines.append)
+    assert len(drawn) == 4 + 3  # the four of the first run, of which three were finished
+    assert lines[-1] == "animated: 3 there, 3 rendered, 1 still"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(ALL)
+
+
+def test_missing_renderer_is_said_before_anything_is_downloaded(debian, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "moderngl", None)
+    folder = tmp_path / "training"
+    have(folder, *(set(ALL) - {"animated"}))
+    lines = []
+    with pytest.raises(DataError, match="moderngl"):
+        fetch(folder, lines.append)
+    assert not [line for line in lines if "downloading" in line]
+    assert not (folder / "animated.part").exists()
 
 
 def test_every_package_states_its_licence_and_authors():

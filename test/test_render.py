@@ -9,11 +9,7 @@ import pytest
 
 from autrack_ros.training import render as render_module
 from autrack_ros.training.render import (
-    MARGIN,
     MAX_ELEVATION,
-    VIEW_SIZE,
-    Viewpoint,
-    is_clear,
     is_plain,
     load_parts,
     read_catalogue,
@@ -22,6 +18,7 @@ from autrack_ros.training.render import (
     viewpoints,
 )
 from autrack_ros.training.sources import DataError
+from autrack_ros.training.views import MARGIN, VIEW_SIZE, Viewpoint, is_clear
 
 UPRIGHT = np.eye(3)
 FRONT = Viewpoint(yaw=0, elevation=0, light_yaw=0, light_elevation=0, ambient=0.6)

@@ -21,6 +21,8 @@ from pathlib import Path
 import cv2
 
 from autrack_ros.tracking.errors import AutrackError
+from autrack_ros.training.animated.making import make_cutouts
+from autrack_ros.training.animated.renderer import Renderer
 from autrack_ros.training.render import file_name, render_libraries
 from autrack_ros.training.sources import DataError
 
@@ -78,6 +80,18 @@ PACKAGES = (
         "GPL-2 and GPL-2+; some CC-BY-3.0, CC-BY-SA-3.0 or public domain",
         "the UFO:AI team and the authors of its copyright file",
     ),
+    Package(
+        "0ad-data",
+        "meshes, animations and clothes of people, riders and animals",
+        "CC-BY-SA-3.0",
+        "Wildfire Games and the contributors of 0 A.D.",
+    ),
+    Package(
+        "megaglest-data",
+        "animated models of people, riders and animals",
+        "CC-BY-SA-3.0",
+        "the Glest Team, the MegaGlest Team and the authors of its copyright file",
+    ),
 )
 
 
@@ -86,7 +100,9 @@ def fetch(folder: Path, report: Report = lambda line: None) -> None:
 
     Args:
         folder: gets ``tuxpaint-stamps`` and ``sprites`` (cut-outs), ``models`` (cut-outs rendered
-            by ``render``) and ``backgrounds`` (photos, JPEG). Each appears when it is complete.
+            by ``render``), ``animated`` (cut-outs rendered by ``animated``) and ``backgrounds``
+            (photos, JPEG). Each appears when it is complete; until then ``animated.part`` keeps
+            what an interrupted run has rendered.
         report: called with a line on what is being done.
 
     Raises:
@@ -101,6 +117,7 @@ def fetch(folder: Path, report: Report = lambda line: None) -> None:
             _make_backgrounds,
         ),
         "models": (["sweethome3d-furniture"], _make_models),
+        "animated": (["0ad-data", "megaglest-data"], _make_animated),
     }
     missing = [name for name in makers if not (folder / name).exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,10 +127,14 @@ def fetch(folder: Path, report: Report = lambda line: None) -> None:
             packages, make = makers[name]
             unpacked = Path(scratch) / "unpacked"
             made = Path(scratch) / name
-            made.mkdir()
+            if name == "animated":
+                made = folder / f"{name}.part"
+                with Renderer():
+                    pass  # where none can be had that is said before 1.6 GB are downloaded
             for package in packages:
                 report(f"{name}: downloading {package}")
                 unpack(package, unpacked / package)
+                made.mkdir(exist_ok=True)
                 notice = unpacked / package / "usr/share/doc" / package / "copyright"
                 if notice.is_file():
                     shutil.copy(notice, made / f"{package}.copyright")
@@ -159,6 +180,15 @@ def _make_models(unpacked: Path, output: Path, report: Report) -> None:
 
     results = render_libraries(unpacked, output, report=count)
     report("models: " + ", ".join(f"{n} {result}" for result, n in results.most_common()))
+
+
+def _make_animated(unpacked: Path, output: Path, report: Report) -> None:
+    archive = unpacked / "0ad-data/usr/share/games/0ad/mods/public/public.zip"
+    factions = unpacked / "megaglest-data/usr/share/games/megaglest/techs/megapack/factions"
+    results = make_cutouts(
+        _existing(archive), _existing(factions), output, lambda line: report(f"animated: {line}")
+    )
+    report("animated: " + ", ".join(f"{n} {result}" for result, n in results.most_common()))
 
 
 def _make_sprites(unpacked: Path, output: Path, report: Report) -> None:

@@ -31,17 +31,21 @@ import numpy as np
 
 from autrack_ros.tracking.errors import AutrackError
 from autrack_ros.training.sources import DataError
+from autrack_ros.training.views import (
+    Viewpoint,
+    camera,
+    cut_out,
+    direction,
+    frame,
+    is_clear,
+    projection,
+)
 
-VIEW_SIZE = 192  # pixels, longer side of the largest view of a model
-MARGIN = 2  # transparent pixels about a view
-MAX_ASPECT = 6.0
-MIN_PIXELS = 256
 MIN_COLORS = 16  # different colours (4 bits a channel) of a view; plain things have fewer
 MIN_CHROMA = 40  # mean difference of the largest and smallest channel; grey things have less
 MAX_YAW = 70.0  # degrees to either side of the middle view
 MAX_ELEVATION = 35.0  # degrees above the horizon
 CANVAS_SIZE = 400  # pixels; views are rendered larger and reduced, which smooths them
-DISTANCE = 4.0  # of the camera, in radii of the model's bounding sphere
 TEXTURE_SIZE = 512  # pixels; the renderer takes the nearest texel, so more would only flicker
 MIN_OPACITY = 0.3  # of a material; clearer glass is left out
 BLACK = 0.05  # brightness of the darkest material; none is quite black
@@ -91,17 +95,6 @@ class Part:
     uv: np.ndarray
     color: np.ndarray
     texture: np.ndarray | None
-
-
-@dataclass(frozen=True, slots=True)
-class Viewpoint:
-    """Where the camera and the light stand about a model; angles in degrees."""
-
-    yaw: float  # 0 sees the front
-    elevation: float
-    light_yaw: float
-    light_elevation: float
-    ambient: float  # brightness, 0 to 1, of what the light does not reach
 
 
 def read_catalogue(library: Path, folder: Path) -> list[Model]:
@@ -213,24 +206,15 @@ def render(parts: Sequence[Part], views: Sequence[Viewpoint]) -> list[np.ndarray
         with tempfile.TemporaryDirectory() as scratch:
             for number, part in enumerate(parts):
                 _add_bodies(pybullet, client, part, Path(scratch) / f"{number}.png")
-        cameras = [_camera(view) for view in views]
+        cameras = [camera(view) for view in views]
         vertices = np.concatenate([part.vertices.reshape(-1, 3) for part in parts])
-        reach, side = _largest_projection(vertices, cameras)
-        zoom = (1 - 8 / CANVAS_SIZE) / reach
-        scale = VIEW_SIZE / (side * zoom * CANVAS_SIZE / 2)
+        zoom, scale = frame([vertices] * len(views), cameras, CANVAS_SIZE)
         return [
-            _reduce(*_shoot(pybullet, client, view, camera, zoom), scale)
-            for view, camera in zip(views, cameras, strict=True)
+            cut_out(_shoot(pybullet, client, view, matrix, zoom), scale)
+            for view, matrix in zip(views, cameras, strict=True)
         ]
     finally:
         pybullet.disconnect(client)
-
-
-def is_clear(view: np.ndarray) -> bool:
-    """Whether a view shows enough: ``MIN_PIXELS`` opaque ones, not longer than ``MAX_ASPECT``."""
-    height, width = (side - 2 * MARGIN for side in view.shape[:2])
-    compact = max(height, width) <= MAX_ASPECT * min(height, width)
-    return compact and int(np.count_nonzero(view[..., 3] > 127)) >= MIN_PIXELS
 
 
 def is_plain(views: Sequence[np.ndarray]) -> bool:
@@ -432,50 +416,16 @@ def _add_bodies(pybullet: Any, client: int, part: Part, texture_file: Path) -> N
             pybullet.changeVisualShape(body, -1, textureUniqueId=texture, physicsClientId=client)
 
 
-def _direction(yaw: float, elevation: float) -> np.ndarray:
-    """Unit vector to what is seen at these angles (degrees) from the model."""
-    yaw, elevation = math.radians(yaw), math.radians(elevation)
-    level = math.cos(elevation)
-    return np.array([level * math.sin(yaw), math.sin(elevation), level * math.cos(yaw)])
-
-
-def _camera(view: Viewpoint) -> np.ndarray:
-    """4x4 matrix from the model's coordinates to the camera's (x right, y up, z backwards)."""
-    backwards = _direction(view.yaw, view.elevation)
-    right = np.cross([0, 1, 0], backwards)
-    right /= np.linalg.norm(right)
-    matrix = np.eye(4)
-    matrix[:3, :3] = right, np.cross(backwards, right), backwards
-    matrix[2, 3] = -DISTANCE
-    return matrix
-
-
-def _largest_projection(vertices: np.ndarray, cameras: Sequence[np.ndarray]) -> tuple[float, float]:
-    """How far views reach from the optical axis, and their longest side, at focal length 1."""
-    reach = side = 0.0
-    for camera in cameras:
-        seen = vertices @ camera[:3, :3].T + camera[:3, 3]
-        points = seen[:, :2] / -seen[:, 2:]
-        reach = max(reach, float(np.abs(points).max()))
-        side = max(side, float(np.ptp(points, axis=0).max()))
-    return reach, side
-
-
 def _shoot(
-    pybullet: Any, client: int, view: Viewpoint, camera: np.ndarray, zoom: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colours (SxSx3 uint8 BGR) and silhouette (SxS bool) of a view, S = ``CANVAS_SIZE``."""
-    near, far = DISTANCE - 1.01, DISTANCE + 1.01
-    projection = np.zeros((4, 4))
-    projection[0, 0] = projection[1, 1] = zoom
-    projection[2, 2:] = -(far + near) / (far - near), -2 * far * near / (far - near)
-    projection[3, 2] = -1
+    pybullet: Any, client: int, view: Viewpoint, matrix: np.ndarray, zoom: float
+) -> np.ndarray:
+    """A view from a camera's matrix, as ``cut_out`` takes it, its side ``CANVAS_SIZE``."""
     _, _, colors, _, bodies = pybullet.getCameraImage(
         CANVAS_SIZE,
         CANVAS_SIZE,
-        viewMatrix=camera.T.ravel().tolist(),  # column by column, as OpenGL has it
-        projectionMatrix=projection.T.ravel().tolist(),
-        lightDirection=_direction(view.light_yaw, view.light_elevation).tolist(),
+        viewMatrix=matrix.T.ravel().tolist(),  # column by column, as OpenGL has it
+        projectionMatrix=projection(zoom).T.ravel().tolist(),
+        lightDirection=direction(view.light_yaw, view.light_elevation).tolist(),
         lightColor=[1, 1, 1],
         lightDistance=10,
         shadow=0,
@@ -486,24 +436,10 @@ def _shoot(
         physicsClientId=client,
     )
     shape = (CANVAS_SIZE, CANVAS_SIZE)
-    return (
-        np.asarray(colors, np.uint8).reshape(*shape, 4)[..., 2::-1],
-        np.asarray(bodies).reshape(shape) >= 0,
-    )
-
-
-def _reduce(colors: np.ndarray, silhouette: np.ndarray, scale: float) -> np.ndarray:
-    """The smaller picture, cut to the silhouette; colours of the edge are the object's own."""
-    opacity = silhouette.astype(np.float32)
-    layers = np.dstack([colors * opacity[..., None], opacity])
-    layers = cv2.resize(layers, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    layers[..., :3] /= np.maximum(layers[..., 3:], 1e-6)
-    layers[..., 3] *= 255
-    picture = np.clip(np.rint(layers), 0, 255).astype(np.uint8)
-    picture[picture[..., 3] == 0] = 0
-    x, y, width, height = cv2.boundingRect(picture[..., 3])
-    cut = picture[y : y + height, x : x + width]
-    return cv2.copyMakeBorder(cut, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_CONSTANT)
+    silhouette = np.asarray(bodies).reshape(shape) >= 0
+    opacity = silhouette.astype(np.float32)[..., None]
+    picture = np.asarray(colors, np.uint8).reshape(*shape, 4)[..., 2::-1]
+    return np.dstack([picture * opacity, opacity])
 
 
 def main() -> None:
