@@ -48,16 +48,16 @@ class FearXS:
         """Find the target in the next image."""
         old = self._target
         distances, logits = self._search(self._crop(image, SEARCH_SIDES, SEARCH), self._features)
-        # A box of the crop is not of the image's shape: both its sides are a fifth of the crop.
-        step_x, step_y = SEARCH_SIDES * old.w / SEARCH, SEARCH_SIDES * old.h / SEARCH
-        steps = np.array([step_x, step_y, step_x, step_y])[:, None, None]
         score = 1 / (1 + np.exp(-logits[0, 0]))
-        found = choose(score, distances[0] * steps, POINTS, (old.w, old.h), WINDOW, PENALTY)
+        # The crop has not the image's shape: in it the target was a square.
+        size = (SEARCH / SEARCH_SIDES, SEARCH / SEARCH_SIDES)
+        found = choose(score, distances[0], POINTS, size, WINDOW, PENALTY)
+        step_x, step_y = SEARCH_SIDES * old.w / SEARCH, SEARCH_SIDES * old.h / SEARCH
         self._target = Target(
             old.cx + (found.x - SEARCH / 2) * step_x,
             old.cy + (found.y - SEARCH / 2) * step_y,
-            found.w,
-            found.h,
+            found.w * step_x,
+            found.h * step_y,
         ).kept_in(image)
         return self._target.box
 
