@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 
 from autrack_ros.evaluation.statistics import interval
-from autrack_ros.tracking import AdaptationSettings, AutrackError, Tracker
+from autrack_ros.tracking import AutrackError, Box, TrackingEngine
 from autrack_ros.tracking.head import DenseboxHead
 from autrack_ros.tracking.layers import conv_bn_relu
 from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
@@ -53,7 +53,9 @@ from autrack_ros.training.pairs import PairMaker
 from autrack_ros.training.trainer import Trainer
 from autrack_ros.training.validation import ValidationSet
 from benchmarks.machine import describe_machine
-from benchmarks.nanotrack import export_frame, infer_request, positive, time_in_turns
+from benchmarks.peers.networks import infer_request
+from benchmarks.peers.ours import export_frame
+from benchmarks.peers.speed import Clip, positive, time_in_turns
 
 WIDTH = 96  # channels of the shipped network
 TOWER_CONVS = 3
@@ -205,13 +207,12 @@ def measure(trainer: Trainer, clips: ValidationSet, preset: Preset) -> dict[str,
 
 def time_variants(variants: Mapping[str, Variant], preset: Preset, frames: int) -> dict[str, float]:
     """Median milliseconds a frame of each variant's network; weights do not matter."""
-    core = import_openvino().Core()
+    core, clip = import_openvino().Core(), Clip()
     runs = []
     for variant in variants.values():
-        adaptation = AdaptationSettings(method="none")
-        tracker = Tracker(variant.build().eval(), preset_of(variant, preset), adaptation)
-        model, inputs = export_frame(tracker)
-        infer = infer_request(core, model, "f32").infer
+        engine = TrackingEngine(variant.build().eval(), preset_of(variant, preset))
+        model, inputs = export_frame(engine, clip.frame(0), Box(*clip.box(0)))
+        infer = infer_request(core, model).infer
         runs.append(functools.partial(infer, inputs, share_inputs=True, share_outputs=True))
     return dict(zip(variants, time_in_turns(runs, frames), strict=True))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.training.sources.base import TrainingObject
+from autrack_ros.training.sources.base import DataError, Source, TrainingObject
 
 DEFORMING = ("person", "animal")
 KINDS = (*DEFORMING, "face", "vehicle", "aircraft", "thing")
@@ -78,6 +78,28 @@ def read_films(path: Path) -> tuple[Film, ...]:
             raise ConfigurationError(f"{path}: film {number}: {film.object_name} is named twice")
         films.append(film)
     return tuple(films)
+
+
+def find_films(
+    sources: Iterable[Source], films: Iterable[Film]
+) -> list[tuple[Film, TrainingObject]]:
+    """The films whose sets are among the sources, in the order of the list, and their targets.
+
+    Raises:
+        DataError: a set lacks a film that is named, or it has one picture of the target.
+    """
+    by_name = {source.name: {thing.name: thing for thing in source.objects()} for source in sources}
+    found = []
+    for film in films:
+        if film.set not in by_name:
+            continue
+        thing = by_name[film.set].get(film.object_name)
+        if thing is None or len(thing.views) < 2:
+            raise DataError(
+                f"held-out film {film.object_name}: the set {film.set} has no clip with that track"
+            )
+        found.append((film, thing))
+    return found
 
 
 def held_out(source: str, thing: TrainingObject, films: Sequence[Film] = ()) -> bool:

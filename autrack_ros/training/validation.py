@@ -27,7 +27,7 @@ from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presets import Preset
 from autrack_ros.tracking.siamese import SiameseNetwork
 from autrack_ros.tracking.tracker import Tracker
-from autrack_ros.training.held_out import Film, family
+from autrack_ros.training.held_out import Film, family, find_films
 from autrack_ros.training.sources.base import DataError, Source, TrainingObject
 from autrack_ros.training.sources.pictures import read_picture
 
@@ -224,16 +224,10 @@ def film_clips(sources: Iterable[Source], films: Iterable[Film]) -> list[Clip]:
     Raises:
         DataError: a set lacks a film that is named, or a picture cannot be read.
     """
-    by_name = {source.name: {thing.name: thing for thing in source.objects()} for source in sources}
-    return [_film_clip(by_name[film.set], film) for film in films if film.set in by_name]
+    return [_film_clip(film, thing) for film, thing in find_films(sources, films)]
 
 
-def _film_clip(things: Mapping[str, TrainingObject], film: Film) -> Clip:
-    thing = things.get(film.object_name)
-    if thing is None or len(thing.views) < 2:
-        raise DataError(
-            f"held-out film {film.object_name}: the set {film.set} has no such clip with that track"
-        )
+def _film_clip(film: Film, thing: TrainingObject) -> Clip:
     try:
         files = [view.picture.read_bytes() for view in thing.views]
     except OSError as error:
