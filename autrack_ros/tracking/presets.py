@@ -141,7 +141,7 @@ class Preset:
         return path
 
 
-DEFAULT_PRESET = "autrack_lite0"
+DEFAULT_PRESET = "autrack_fbnet"
 
 _OFFICIAL_SOURCE = (
     "https://github.com/megvii-research/video_analyst @ 7b89c20, docs/TUTORIALS/SOT_MODEL_ZOO.md"
@@ -205,7 +205,7 @@ _ROWS = (
             search_size=256,
             test_lr=0.9,
             window_influence=0.35,
-            penalty_k=0.04,
+            penalty_k=0.1,
             min_side=4.0,
             corner_aligned=False,
         ),
@@ -214,7 +214,7 @@ _ROWS = (
         license="Apache-2.0",
         source="this package; its training data are partly for research only, see "
         "autrack_ros/tracking/weights/MODEL_CARD.md",
-        accuracy="TODO",
+        accuracy="16 development sequences: success AUC 73.5",
         parameters=0.865,
     ),
     Preset(
