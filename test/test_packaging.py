@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EXECUTABLES = ("tracker_node", "clip_publisher", "select_target")
+EXECUTABLES = ("tracker_node", "clip_publisher", "select_target", "web_view")
 
 
 def run_python(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -13,6 +13,8 @@ import struct
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from autrack_ros.tracking.errors import AutrackError
 
 VERSION = 1
@@ -273,6 +275,15 @@ def pack(event: Event, payload: bytes) -> bytes:
     """An event with its payload: length of the JSON (uint32, little-endian), JSON, payload."""
     head = _json(event).encode()
     return struct.pack("<I", len(head)) + head + payload
+
+
+def response(
+    stamp: str, target_id: str, cells: np.ndarray, to_image: list[float]
+) -> tuple[Response, bytes]:
+    """A response map, rows x columns of 0..1, as an event with its payload; NaN is 0."""
+    rows, columns = cells.shape
+    values = np.clip(np.nan_to_num(cells) * 255, 0, 255).astype(np.uint8)
+    return Response(stamp, target_id, rows, columns, to_image), values.tobytes()
 
 
 def decode(text: str) -> tuple[int, Command]:

@@ -18,7 +18,7 @@ MAX_WAITING = 512  # messages; a page that lets more wait is given up
 _STALLED_S = 0.7  # a picture not drawn for so long: the link is full, tracks wait too
 _SLOW_S, _QUICK_S = 0.25, 0.1  # round trips that lower and raise the quality
 _AWAY_S = 5.0  # a page that drew nothing for so long was hidden: says nothing of the link
-_QUICK_PICTURES = 30  # in a row, before the quality is raised
+_QUICK_PICTURES = 10  # in a row, before the quality is raised
 _FIRST_LEVEL = 2
 
 
@@ -115,10 +115,9 @@ class PageLink:
 
     async def _wait(self) -> None:
         """Until something changes; a stall ends by time as well as by a drawn picture."""
-        try:
-            await asyncio.wait_for(self._wake.wait(), 1.0)
-        except asyncio.TimeoutError:
-            return
+        timer = asyncio.get_running_loop().call_later(1.0, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
 
     @property
     def _window(self) -> int:

@@ -63,7 +63,7 @@ class RosBridge:
         self._hub: Hub | None = None
         self.source = self._transport.topic(node)
         self.tracker = node.resolve_topic_name("tracker")
-        self.can = ("follow", "remove", "reset", "enable", "select", "record")
+        self.can: tuple[str, ...] = ("follow", "remove", "reset", "enable", "select", "record")
         self._sender = BoxSender(node)
         self._services: dict[str, Client] = {
             name: node.create_client(kind, f"tracker/{name}")
@@ -276,12 +276,9 @@ class RosBridge:
         if track is None or message.encoding != "32FC1" or not message.width:
             return
         rows = np.frombuffer(message.data, np.float32).reshape(message.height, -1)
-        cells = np.clip(np.nan_to_num(rows[:, : message.width]) * 255, 0, 255).astype(np.uint8)
         to_image = [float(value) for value in track.response_to_image]
-        stamp = str(stamp_ns(message))
-        self._post(
-            web.Response(stamp, track.id, message.height, message.width, to_image), cells.tobytes()
-        )
+        cells = rows[:, : message.width]
+        self._post(*web.response(str(stamp_ns(message)), track.id, cells, to_image))
 
     def _on_status(self, message: Status) -> None:
         assert self._hub is not None

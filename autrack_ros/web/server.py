@@ -28,6 +28,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _STATIC = Path(__file__).parent / "static"
+_CLOSE_S = 2.0  # for a page to say that it has understood the end
 _CHUNK = 1 << 18
 
 
@@ -69,7 +70,7 @@ class WebServer:
         self._loop = asyncio.new_event_loop()
         self.hub = Hub(bridge, self._loop)
         self._sockets: set[web.WebSocketResponse] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="web", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def start(self) -> None:
         """Listen.
@@ -80,14 +81,24 @@ class WebServer:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
 
-    def stop(self) -> None:
-        """Tell the pages and end."""
+    def stop(self, reason: str = "the server ends") -> None:
+        """Tell the pages why, and end."""
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._stop(reason), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         self.hub.close()
         self._loop.close()
+
+    def _run(self) -> None:
+        """Work until the loop is stopped; nothing of it is left behind."""
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
 
     async def _start(self) -> None:
         app = web.Application(middlewares=[self._guarded], client_max_size=MAX_MESSAGE_BYTES)
@@ -112,11 +123,15 @@ class WebServer:
         self.port = self._listener.sockets[0].getsockname()[1]
         self._ticker = asyncio.create_task(self._tick())
 
-    async def _stop(self) -> None:
+    async def _stop(self, reason: str) -> None:
         self._ticker.cancel()
         self._listener.close()
-        for socket in list(self._sockets):
-            await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server ends")
+        await asyncio.gather(
+            *(
+                socket.close(code=WSCloseCode.GOING_AWAY, message=reason.encode())
+                for socket in self._sockets
+            )
+        )
         await self._runner.cleanup()
 
     async def _tick(self) -> None:
@@ -209,12 +224,17 @@ class WebServer:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         self.guard.check_origin(request.headers.get("Origin"), request.host)
-        if self.hub.count >= self.access.max_pages:
-            raise Refused(503, f"{self.hub.count} pages are connected, which is the most")
         socket = web.WebSocketResponse(
-            heartbeat=self._heartbeat_s, max_msg_size=MAX_MESSAGE_BYTES, compress=False
+            timeout=_CLOSE_S,
+            heartbeat=self._heartbeat_s,
+            max_msg_size=MAX_MESSAGE_BYTES,
+            compress=False,
         )
         await socket.prepare(request)
+        if self.hub.count >= self.access.max_pages:  # a browser shows why only what was opened
+            why = f"{self.hub.count} pages are connected, which is the most"
+            await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=why.encode())
+            return socket
         page = self.hub.join(request.remote or "")
         self._sockets.add(socket)
 

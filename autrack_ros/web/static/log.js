@@ -15,7 +15,7 @@ export class Log {
   }
 
   #add(line) {
-    const item = document.createElement("li");
+    const item = document.createElement("p");
     const time = document.createElement("time");
     const date = new Date(1000 * line.time);
     time.dateTime = date.toISOString();

@@ -1,0 +1,420 @@
+"""The page in Chromium: every control, phone, keyboard alone, dark, a connection that breaks."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+
+import pytest
+
+pytest.importorskip("aiohttp", reason="the page's server needs aiohttp")
+
+import cv2
+import numpy as np
+from browser import Tab, chromium
+from web_stand_in import START_NS, StandInBridge, serving, until
+
+from autrack_ros.web import messages as web
+from autrack_ros.web.guard import Access
+
+SIZE = (320, 240)
+TOKEN = "a-token-of-20-letters"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def bridge(tmp_path):
+    return StandInBridge(*SIZE, bags=tmp_path)
+
+
+@contextmanager
+def opened(browser, bridge, access=None, query="", playing=True, **options):
+    """A tab with the page and a moving picture; it must end without faults."""
+    with serving(bridge, access) as server:
+        tab = Tab(browser, f"http://127.0.0.1:{server.port}/{query}", bridge.size, **options)
+        try:
+            if playing:
+                with bridge.playing():
+                    tab.wait_for_picture()
+                    yield tab
+            else:
+                yield tab
+            assert tab.faults == []
+        finally:
+            tab.context.close()
+
+
+def follows(bridge) -> list:
+    return [command for command in bridge.commands if isinstance(command, web.Follow)]
+
+
+def corners(command) -> list[float]:
+    return [command.x, command.y, command.x + command.width, command.y + command.height]
+
+
+def test_box_that_is_dragged_is_sent_for_its_picture_and_the_target_is_followed(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.drag((90, 70), (180, 150))
+        held = bridge.stamp
+        tab.page.wait_for_timeout(
+            400
+        )  # the picture moves on; the box is for the one it was drawn on
+        tab.page.fill("#name", "cup")
+        tab.page.click("text=Follow")
+        tab.wait_for_text("#targets", "cup")
+        (sent,) = follows(bridge)
+        assert sent.id == "cup"
+        assert corners(sent) == pytest.approx([90, 70, 180, 150], abs=1.5)
+        assert held - 10 * 66_000_001 <= int(sent.stamp) <= held
+        assert int(sent.stamp) < bridge.stamp - 4 * 66_000_001
+        assert (int(sent.stamp) - START_NS) % 66_000_001 == 0  # not rounded by the page's numbers
+        tab.wait_for_text("#targets", "tracking")
+        tab.wait_for_text("#timeline-text", "cup: tracking, score 0.90, second peak 0.20")
+        tab.wait_for_text("#loss-text", "cup: loss 2.000 to 1.200 at step 2, 80 ms, bim")
+        tab.wait_for_text("#log", "this page: starts 'cup'")
+        tab.page.wait_for_selector("#template:not(.none)")
+        tab.wait_for_text("#latency-text", "12 ms")
+        tab.wait_for_text("#rate-text", "Hz")
+        assert tab.page.locator("#frozen").is_hidden()
+
+
+def test_tap_makes_a_box_that_corners_and_inside_adjust_and_undo_takes_back(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.page.mouse.click(*tab.at(160, 120))
+        assert tab.page.locator("#frozen").is_visible()
+        side = 0.16 * 240 / 2
+        tab.drag((160 + side, 120 + side), (220, 200))
+        tab.drag((180, 160), (170, 150))
+        tab.page.click("#undo")
+        tab.drag((180, 160), (160, 140))
+        tab.page.click("text=Follow")
+        (sent,) = until(lambda: follows(bridge), "box")
+        expected = [160 - side - 20, 120 - side - 20, 200, 180]
+        assert corners(sent) == pytest.approx(expected, abs=2)
+        assert sent.id == "target 1"
+
+
+def test_box_is_cancelled_and_the_picture_goes_on(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.drag((90, 70), (180, 150))
+        tab.page.click("#cancel")
+        assert tab.page.locator("#draft").is_hidden()
+        assert tab.page.locator("#frozen").is_hidden()
+        assert follows(bridge) == []
+
+
+def test_several_targets_are_selected_removed_and_reset(browser, bridge):
+    with opened(browser, bridge) as tab:
+        for x, name in ((20, "left"), (200, "right")):
+            tab.drag((x, 20), (x + 60, 70))
+            tab.page.fill("#name", name)
+            tab.page.keyboard.press("Enter")
+            tab.wait_for_text("#targets", name)
+        tab.page.click("#targets >> text=right")
+        until(lambda: web.Select("right") in bridge.commands, "selection")
+        tab.wait_for_text("#timeline-text", "right: tracking")
+        tab.page.click("[aria-label='Remove left']")
+        until(lambda: web.Remove("left") in bridge.commands, "removal")
+        tab.page.wait_for_selector("#targets >> text=left", state="detached")
+        tab.page.click("#reset")
+        tab.page.wait_for_selector("#targets-empty")
+        assert bridge.commands[-1] == web.Reset()
+        tab.page.click("#enable")
+        tab.wait_for_text("#enable", "Tracking off")
+        tab.page.click("#enable")
+        tab.wait_for_text("#enable", "Tracking on")
+        assert bridge.commands[-2:] == [web.Enable(False), web.Enable(True)]
+
+
+def test_target_that_was_started_is_undone(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.drag((90, 70), (180, 150))
+        tab.page.keyboard.press("Enter")
+        tab.page.click("#toast >> text=Undo")
+        until(lambda: web.Remove("target 1") in bridge.commands, "removal")
+
+
+def test_box_that_is_refused_says_why_and_is_sent_for_the_live_picture(browser, bridge):
+    bridge.refusal = "no image of that stamp is kept"
+    with opened(browser, bridge) as tab:
+        tab.drag((90, 70), (180, 150))
+        tab.page.keyboard.press("Enter")
+        tab.wait_for_text("#toast", "no image of that stamp is kept")
+        tab.wait_for_text("#log", "no image of that stamp is kept")
+        tab.page.click("text=Send for the live picture")
+        tab.wait_for_text("#targets", "target 1")
+        assert [command.stamp == "0" for command in follows(bridge)] == [False, True]
+
+
+def test_keyboard_alone_does_everything(browser, bridge):
+    with opened(browser, bridge) as tab:
+        keys = tab.page.keyboard
+        for _ in range(12):
+            keys.press("Tab")
+            if tab.page.evaluate("document.activeElement.id") == "stage":
+                break
+        assert tab.page.evaluate("document.activeElement.id") == "stage"
+        keys.press(" ")
+        assert tab.page.locator("#frozen").is_visible()
+        keys.press(" ")
+        assert tab.page.locator("#frozen").is_hidden()
+        keys.press("b")
+        for key in ("ArrowRight", "ArrowRight", "ArrowUp", "Shift+ArrowRight", "Alt+ArrowDown"):
+            keys.press(key)
+        keys.press("ArrowLeft")
+        keys.press("Control+z")
+        keys.press("Enter")
+        (sent,) = until(lambda: follows(bridge), "box")
+        side, step = 0.16 * 240, 4
+        left, top = 160 - side / 2 + 2 * step, 120 - side / 2 - step + 1
+        assert corners(sent) == pytest.approx([left, top, left + side + step, top + side], abs=0.1)
+        tab.wait_for_text("#targets", "target 1")
+        assert tab.page.evaluate("document.activeElement.id") == "stage"
+        keys.press("1")
+        until(lambda: web.Select("target 1") in bridge.commands, "selection")
+        keys.press("h")
+        assert tab.page.locator("#help").is_visible()
+        keys.press("Escape")
+        keys.press("Delete")
+        until(lambda: web.Remove("target 1") in bridge.commands, "removal")
+        keys.press("b")
+        keys.press("Escape")
+        assert tab.page.locator("#draft").is_hidden()
+
+
+def picture_of(tab) -> np.ndarray:
+    """The stage as it is on the screen, HxWx3 uint8 BGR."""
+    data = tab.page.locator("#stage").screenshot()
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_zoom_keeps_the_point_below_the_pointer_and_boxes_stay_true(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.page.mouse.move(*tab.at(160, 120))
+        tab.page.mouse.wheel(0, -400 * np.log(2))  # twice as large around the middle
+        scale = tab.page.locator("#stage").bounding_box()["height"] / 240
+        x, y = tab.at(160, 120)
+        tab.page.mouse.move(x - 40 * scale, y - 40 * scale)
+        tab.page.mouse.down()
+        tab.page.mouse.move(x, y)
+        tab.page.mouse.move(x + 40 * scale, y + 40 * scale)
+        tab.page.mouse.up()
+        tab.page.keyboard.press("Enter")
+        (sent,) = until(lambda: follows(bridge), "box")
+        assert corners(sent) == pytest.approx([140, 100, 180, 140], abs=1.5)
+        tab.page.click("#fit")
+        tab.drag((90, 70), (180, 150))
+        tab.page.fill("#name", "whole")
+        tab.page.keyboard.press("Enter")
+        until(lambda: len(follows(bridge)) == 2, "box")
+        assert corners(follows(bridge)[1]) == pytest.approx([90, 70, 180, 150], abs=1.5)
+
+
+def test_response_map_covers_the_picture_at_the_slider(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.drag((90, 70), (180, 150))
+        tab.page.keyboard.press("Enter")
+        tab.wait_for_text("#targets", "tracking")
+        tab.page.wait_for_timeout(300)
+        before = picture_of(tab)
+        tab.page.locator("#heat").fill("100")
+        tab.page.wait_for_timeout(300)
+        covered = np.abs(picture_of(tab).astype(int) - before).max(axis=2) > 40
+        assert 0.01 < covered.mean() < 0.6
+
+
+def test_snapshot_is_the_camera_s_picture_with_the_boxes(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.drag((90, 70), (180, 150))
+        tab.page.keyboard.press("Enter")
+        tab.wait_for_text("#targets", "tracking")
+        with tab.page.expect_download() as download:
+            tab.page.click("#snapshot")
+        with open(download.value.path(), "rb") as file:
+            image = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape[:2] == SIZE[::-1]
+    sky_blue = np.abs(image.astype(int) - (233, 180, 86)).max(axis=2) < 40
+    assert sky_blue.sum() > 200
+
+
+def test_recording_is_started_stopped_and_downloaded(browser, bridge, tmp_path):
+    (tmp_path / "finished").mkdir()
+    (tmp_path / "finished" / "metadata.yaml").write_text("version: 8\n")
+    with opened(browser, bridge) as tab:
+        tab.page.click("#record")
+        tab.wait_for_text("#record", "Stop")
+        tab.page.click("#record")
+        tab.wait_for_text("#record", "Record")
+        with tab.page.expect_download() as download:
+            tab.page.click("#bags a")
+        assert download.value.suggested_filename == "finished.tar"
+        with open(download.value.path(), "rb") as file:
+            assert b"version: 8" in io.BytesIO(file.read()).getvalue()
+    assert bridge.commands == [web.Record(True), web.Record(False)]
+
+
+def test_lost_connection_is_told_and_comes_back_with_all_that_was(browser, bridge):
+    with serving(bridge) as server:
+        port = server.port
+        tab = Tab(browser, f"http://127.0.0.1:{port}/", SIZE)
+        with bridge.playing():
+            tab.wait_for_picture()
+    tab.wait_for_text("#banner", "No connection to the robot")
+    tab.wait_for_text("#link", "no connection")
+    tab.drag((90, 70), (180, 150))
+    tab.page.keyboard.press("Enter")
+    tab.wait_for_text("#toast", "no connection to the robot")
+    with serving(bridge, Access(port=port)), bridge.playing():
+        tab.wait_for_text("#link", "connected")
+        tab.page.wait_for_selector("#banner", state="hidden")
+        tab.drag((90, 70), (180, 150))
+        tab.page.keyboard.press("Enter")
+        tab.wait_for_text("#targets", "tracking")
+    assert tab.faults == []
+    tab.context.close()
+
+
+def test_two_pages_are_told_of_each_other(browser, bridge):
+    with opened(browser, bridge) as tab:
+        other = tab.context.new_page()
+        other.goto(tab.page.url)
+        tab.wait_for_text("#link", "2 pages")
+        tab.page.click("#reset")
+        other.locator("#log").filter(has_text="page 1: resets").wait_for()
+        tab.wait_for_text("#log", "this page: resets")
+
+
+def test_what_is_wrong_with_the_camera_is_told_until_it_ends(browser, bridge):
+    with opened(browser, bridge) as tab:
+        bridge.hub.post(web.Problem("camera", "no image on /image for 3 s"))
+        tab.wait_for_text("#banner", "no image on /image for 3 s")
+        bridge.hub.post(web.Problem("camera", ""))
+        tab.page.wait_for_selector("#banner", state="hidden")
+
+
+def test_camera_that_changes_its_size_is_shown_and_boxes_fit_it(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.drag((90, 70), (180, 150))
+        bridge.size = tab.size = (160, 240)
+        tab.page.wait_for_selector("#draft", state="visible")
+        tab.page.click("#cancel")
+        tab.page.wait_for_timeout(400)
+        tab.drag((10, 20), (100, 220))
+        tab.page.keyboard.press("Enter")
+        (sent,) = until(lambda: follows(bridge), "box")
+        assert corners(sent) == pytest.approx([10, 20, 100, 220], abs=2)
+
+
+def test_lost_target_is_shown_where_it_was(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.drag((90, 70), (180, 150))
+        tab.page.keyboard.press("Enter")
+        tab.wait_for_text("#targets", "tracking")
+        bridge.lost.add("target 1")
+        tab.wait_for_text("#targets", "lost")
+        tab.page.wait_for_timeout(200)
+        vermillion = np.abs(picture_of(tab).astype(int) - (0, 94, 213)).max(axis=2) < 30
+        assert vermillion.sum() > 100
+
+
+def test_token_is_asked_for_and_leaves_the_address(browser, bridge):
+    access = Access("127.0.0.1", 0, TOKEN)
+    with opened(browser, bridge, access, f"?token={TOKEN}") as tab:
+        assert TOKEN not in tab.page.evaluate("location.href")
+        assert TOKEN not in tab.page.evaluate("document.cookie")
+        tab.page.reload()
+        tab.wait_for_picture()
+
+
+PHONE = {"viewport": (390, 780), "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+
+
+def touch(tab, kind, points) -> None:
+    """Fingers on the screen, by the browser's own protocol."""
+    shown = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
+    tab.protocol.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": shown})
+
+
+def test_phone_draws_with_a_finger_and_zooms_with_two(browser, bridge):
+    with opened(browser, bridge, **PHONE) as tab:
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+        touch(tab, "touchStart", [tab.at(90, 70)])
+        touch(tab, "touchMove", [tab.at(140, 100)])
+        touch(tab, "touchMove", [tab.at(180, 150)])
+        touch(tab, "touchEnd", [])
+        tab.page.tap("text=Follow")
+        (sent,) = until(lambda: follows(bridge), "box")
+        assert corners(sent) == pytest.approx([90, 70, 180, 150], abs=3)
+        tab.wait_for_text("#targets", "tracking")
+        before = picture_of(tab)
+        touch(tab, "touchStart", [tab.at(140, 120), tab.at(180, 120)])
+        touch(tab, "touchMove", [tab.at(100, 120), tab.at(220, 120)])
+        touch(tab, "touchEnd", [])
+        tab.page.wait_for_timeout(200)
+        assert tab.page.locator("#draft").is_hidden()
+        assert np.abs(picture_of(tab).astype(int) - before).mean() > 3
+        tab.page.tap("#targets .pick")
+        until(lambda: web.Select("target 1") in bridge.commands, "selection")
+        for control in tab.page.locator("button:visible").all():
+            box = control.bounding_box()
+            assert min(box["width"], box["height"]) >= 24, control.inner_text()
+
+
+def test_everything_explains_itself_on_hover_focus_and_long_press(browser, bridge):
+    with opened(browser, bridge, has_touch=True) as tab:
+        tab.page.hover("#freeze")
+        tab.wait_for_text("#tip", "Holds the picture still")
+        tab.page.mouse.move(2, 300)
+        tab.page.wait_for_selector("#tip", state="hidden")
+        tab.page.focus("#snapshot")
+        tab.page.keyboard.press("Shift+Tab")
+        tab.page.keyboard.press("Tab")
+        tab.wait_for_text("#tip", "Saves the picture")
+        box = tab.page.locator("#fit").bounding_box()
+        touch(tab, "touchStart", [(box["x"] + 8, box["y"] + 8)])
+        tab.wait_for_text("#tip", "The whole picture again")
+        touch(tab, "touchEnd", [])
+        unexplained = tab.page.evaluate(
+            """() => [...document.querySelectorAll('header button, .bar button, .panel button')]
+            .filter((b) => !b.dataset.help && !b.closest('.targets')).map((b) => b.id)"""
+        )
+        assert unexplained == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility_rules_hold(browser, bridge, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
+    with opened(browser, bridge, color_scheme=scheme, bypass_csp=True) as tab:
+        tab.drag((90, 70), (180, 150))
+        tab.page.keyboard.press("Enter")
+        tab.wait_for_text("#targets", "tracking")
+        tab.drag((200, 170), (250, 220))
+        bridge.hub.post(web.Problem("camera", "no image on /image for 3 s"))
+        tab.wait_for_text("#banner", "no image")
+        ground = tab.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        assert (ground == "rgb(14, 19, 24)") == (scheme == "dark")
+        found = axe.Axe().run(tab.page).response
+        told = [
+            (rule["id"], node["html"][:120], node.get("failureSummary", "")[:300])
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+        assert told == []
+        assert len(found["passes"]) > 20
+
+
+def test_page_is_small_and_paints(browser, bridge):
+    with opened(browser, bridge) as tab:
+        tab.page.wait_for_function(
+            "performance.getEntriesByName('first-contentful-paint').length > 0"
+        )
+        sizes = tab.page.evaluate(
+            "performance.getEntriesByType('resource').map((e) => e.encodedBodySize)"
+        )
+        assert sum(sizes) < 200_000
+        assert len(sizes) > 10

@@ -1,0 +1,533 @@
+"""Who is let in, what pages may send, and that nothing they do stops the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import logging
+import os
+import resource
+import socket as sockets
+import tarfile
+
+import pytest
+
+pytest.importorskip("aiohttp", reason="the page's server needs aiohttp")
+
+import aiohttp
+import numpy as np
+from web_stand_in import StandInBridge, event_of, next_event, serving, until, with_client
+
+from autrack_ros.tracking import ConfigurationError, InvalidImageError
+from autrack_ros.web import limits
+from autrack_ros.web import messages as web
+from autrack_ros.web.guard import Access, Guard, Refused, links
+from autrack_ros.web.picture import LEVELS, Picture, to_jpeg
+
+TOKEN = "a-token-of-20-letters"
+FOLLOW = {"type": "follow", "n": 1, "id": "cup", "x": 10, "y": 10, "width": 40, "height": 40,
+          "stamp": "0"}  # fmt: skip
+
+
+@pytest.fixture
+def bridge(tmp_path):
+    return StandInBridge(bags=tmp_path)
+
+
+# Who is let in.
+
+
+def test_page_and_its_parts_come_with_a_policy_without_exceptions(bridge):
+    async def act(client):
+        names = ["", "assets/main.js", "assets/style.css", "assets/favicon.svg"]
+        for name in names:
+            async with client.session.get(f"{client.url}/{name}") as answer:
+                assert answer.status == 200, name
+                policy = answer.headers["Content-Security-Policy"]
+                assert "default-src 'none'" in policy
+                assert not any(
+                    hole in policy for hole in ("unsafe", "*", "http:", "data:", "blob:")
+                )
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                assert "Python" not in answer.headers["Server"]
+                assert "Set-Cookie" not in answer.headers
+                tag = answer.headers["ETag"]
+            again = {"If-None-Match": tag}
+            async with client.session.get(f"{client.url}/{name}", headers=again) as answer:
+                assert answer.status == 304
+
+    with serving(bridge) as server:
+        with_client(server, act)
+
+
+def test_page_and_assets_are_small_and_name_nothing_elsewhere(bridge):
+    with serving(bridge) as server:
+        assets = server._assets
+        assert sum(len(asset.body) for asset in assets.values()) < 200_000
+    import gzip
+
+    for name, asset in assets.items():
+        text = gzip.decompress(asset.body).decode()
+        for word in ("https://", "http://", "//cdn"):
+            found = text.replace("http://www.w3.org/2000/svg", "")
+            assert word not in found, name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assets/../server.py",
+        "/assets/..%2fserver.py",
+        "/assets/%2e%2e/server.py",
+        "/assets/....//server.py",
+        "/assets//etc/passwd",
+        "/assets/%00",
+        "/../../../../etc/passwd",
+        "/bags/..",
+        "/bags/%2e%2e",
+        "/bags/..%2f..%2fetc",
+        "/bags/absent",
+        "/.env",
+    ],
+)
+def test_path_that_leads_elsewhere_is_not_found(bridge, path):
+    async def act(client):
+        from yarl import URL
+
+        url = URL(client.url + path, encoded=True)
+        async with client.session.get(url) as answer:
+            assert answer.status == 404
+            assert "Content-Security-Policy" in answer.headers
+            assert "root:" not in await answer.text()
+
+    with serving(bridge) as server:
+        with_client(server, act)
+
+
+def test_other_methods_are_refused(bridge):
+    async def act(client):
+        for method in ("POST", "PUT", "DELETE"):
+            async with client.session.request(method, f"{client.url}/") as answer:
+                assert answer.status == 405
+
+    with serving(bridge) as server:
+        with_client(server, act)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1"])
+def test_without_the_token_nothing_is_served(bridge, address):
+    async def act(client):
+        for token in ("", "?token=wrong", f"?token={TOKEN}x", "?token=%00"):
+            for path in ("", "assets/main.js", "bags/finished", "socket"):
+                async with client.session.get(f"{client.url}/{path}{token}") as answer:
+                    assert answer.status == 401
+                    assert "token" in await answer.text()
+                    assert "Set-Cookie" not in answer.headers
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+            await client.connect()
+
+    with serving(bridge, Access(address, 0, TOKEN)) as server:
+        with_client(server, act)
+    assert bridge.commands == []
+
+
+def test_link_with_the_token_gives_a_cookie_that_stays_on_this_site(bridge):
+    async def act(client):
+        async with client.session.get(f"{client.url}/?token={TOKEN}") as answer:
+            assert answer.status == 200
+            cookie = answer.headers["Set-Cookie"]
+            assert "SameSite=Strict" in cookie
+            assert "HttpOnly" in cookie
+        headers = {"Cookie": f"autrack_token={TOKEN}"}
+        async with client.session.get(f"{client.url}/assets/main.js", headers=headers) as answer:
+            assert answer.status == 200
+        socket = await client.connect(headers=headers)
+        assert (await next_event(socket, "hello"))["version"] == web.VERSION
+
+    with serving(bridge, Access("127.0.0.1", 0, TOKEN)) as server:
+        with_client(server, act)
+
+
+def test_token_is_made_where_others_can_reach_the_server():
+    assert Guard(Access()).token == ""
+    assert Guard(Access("::1")).token == ""
+    assert len(Guard(Access("0.0.0.0")).token) >= 20
+    assert Guard(Access("0.0.0.0")).token != Guard(Access("0.0.0.0")).token
+    assert len(Guard(Access(origins=("https://robot.example",))).token) >= 20
+    assert links(Access("0.0.0.0"), 80, "T", ["10.0.0.7"])[0] == "http://10.0.0.7:80/?token=T"
+    proxied = Access(origins=("https://robot.example",))
+    assert links(proxied, 80, "T", []) == ["https://robot.example/?token=T"]
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"port": 70000}, "port 70000"),
+        ({"token": "short"}, "token: accepted are at least 16"),
+        ({"token": "with spaces and ;semicolons"}, "token: accepted"),
+        ({"origins": ("robot.example",)}, "origins: 'robot.example'"),
+        ({"origins": ("https://robot.example/",)}, "accepted are such as"),
+        ({"max_pages": 0}, "max_pages 0"),
+    ],
+)
+def test_setting_that_is_wrong_is_named(values, named):
+    with pytest.raises(ConfigurationError, match=named):
+        Access(**values)
+
+
+def test_port_that_is_taken_is_named(bridge):
+    with (
+        serving(bridge) as server,
+        pytest.raises(ConfigurationError, match=f"port {server.port}: .*in use"),
+        serving(StandInBridge(), Access(port=server.port)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", ""]
+)
+def test_foreign_name_for_this_machine_is_refused_without_a_token(host):
+    with pytest.raises(Refused, match="accepted are localhost"):
+        Guard(Access()).check_host(host)
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1:1", "[::1]:8080", "LOCALHOST"])
+def test_own_names_of_this_machine_are_let_in(host):
+    Guard(Access()).check_host(host)
+
+
+@pytest.mark.parametrize("origin", [None, "null", "http://evil.example", "http://127.0.0.1:1", ""])
+def test_page_of_another_origin_cannot_command(bridge, origin):
+    async def act(client):
+        headers = {} if origin is None else {"Origin": origin}
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await client.session.ws_connect(f"{client.url}/socket", headers=headers)
+
+    with serving(bridge) as server:
+        with_client(server, act)
+    assert not bridge.watched
+
+
+def test_origin_of_the_proxy_can_command(bridge):
+    async def act(client):
+        socket = await client.connect(
+            headers={"Origin": "https://robot.example", "Cookie": f"autrack_token={TOKEN}"}
+        )
+        await next_event(socket, "hello")
+
+    access = Access("127.0.0.1", 0, TOKEN, ("https://robot.example",))
+    with serving(bridge, access) as server:
+        with_client(server, act)
+
+
+# What pages send and get.
+
+
+def test_command_is_done_and_answered_by_number(bridge):
+    async def act(client):
+        socket = await client.connect()
+        hello = await next_event(socket, "hello")
+        assert hello["can"] == list(bridge.can)
+        await socket.send_json(FOLLOW)
+        assert await next_event(socket, "answer") == {
+            "type": "answer", "n": 1, "accepted": True, "text": "done",
+        }  # fmt: skip
+
+    with serving(bridge) as server:
+        with_client(server, act)
+    assert bridge.commands == [web.Follow("cup", 10, 10, 40, 40, "0")]
+    assert not bridge.watched
+
+
+def test_pages_that_command_at_once_are_told_of_each_other(bridge):
+    async def act(client):
+        pages = [await client.connect() for _ in range(2)]
+        for number, page in enumerate(pages):
+            await page.send_json({**FOLLOW, "x": number})
+        for page in pages:
+            lines = [await next_event(page, "log") for _ in range(4)]
+            assert {line["page"] for line in lines if "starts 'cup'" in line["text"]} == {1, 2}
+
+    with serving(bridge) as server:
+        with_client(server, act)
+    assert {command.x for command in bridge.commands} == {0, 1}
+
+
+def test_page_that_comes_late_is_told_what_is(bridge):
+    async def act(client):
+        first = await client.connect()
+        await first.send_json(FOLLOW)
+        await next_event(first, "answer")
+        bridge.show()
+        second = await client.connect()
+        kinds = set()
+        while not {"hello", "log", "template", "adaptation", "tracks", "shot"} <= kinds:
+            kinds.add(event_of(await second.receive())["type"])
+
+    with serving(bridge) as server:
+        with_client(server, act)
+
+
+@pytest.mark.parametrize("garbage", ["", "{", "null", "[]", '{"type":"rm -rf"}', "\x00" * 100])
+def test_garbage_is_answered_and_the_page_goes_on(bridge, garbage):
+    async def act(client):
+        page = await client.connect()
+        await page.send_str(garbage)
+        answer = await next_event(page, "answer")
+        assert not answer["accepted"]
+        assert answer["text"].startswith("not understood: ")
+        await page.send_json({"type": "reset", "n": 2})
+        assert (await next_event(page, "answer"))["accepted"]
+
+    with serving(bridge) as server:
+        with_client(server, act)
+
+
+@pytest.mark.parametrize("way", ["binary", "large", "not utf-8"])
+def test_frame_that_no_page_sends_ends_the_connection(bridge, way):
+    async def act(client):
+        page = await client.connect()
+        if way == "binary":
+            await page.send_bytes(b"\x00" * 10)
+        elif way == "large":
+            await page.send_str("x" * 100_000)
+        else:
+            await page._writer.send_frame(b"\xff\xfe", aiohttp.WSMsgType.TEXT)
+        while not page.closed:
+            message = await page.receive()
+            if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
+                break
+        other = await client.connect()
+        await next_event(other, "hello")
+
+    with serving(bridge) as server:
+        with_client(server, act)
+        until(lambda: server.hub.count == 0, "end of the connections")
+
+
+def test_ten_thousand_boxes_reach_the_tracker_as_a_few(bridge):
+    async def act(client):
+        page = await client.connect()
+        other = await client.connect()
+        for number in range(10_000):
+            try:
+                await page.send_json({**FOLLOW, "n": number, "id": f"box {number}"})
+            except (ConnectionError, aiohttp.ClientError):
+                break
+        codes = []
+        while not page.closed:
+            message = await page.receive()
+            if message.type is aiohttp.WSMsgType.CLOSE:
+                codes.append(message.data)
+        assert page.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
+        await other.send_json({"type": "reset", "n": 5})
+        assert (await next_event(other, "answer"))["accepted"]
+
+    with serving(bridge) as server:
+        with_client(server, act)
+    assert len([c for c in bridge.commands if isinstance(c, web.Follow)]) < 40
+
+
+def test_half_a_frame_is_given_up_and_the_others_go_on(bridge):
+    async def act(client):
+        page = await client.connect()
+        other = await client.connect()
+        page._writer.transport.write(b"\x81\xfe\x0f")  # of a frame: its first bytes
+        page._reader  # noqa: B018  (nobody reads: no pong goes back)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 10
+        while server.hub.count > 1 and loop.time() < end:
+            await other.receive(timeout=5)
+        assert server.hub.count == 1
+        await other.send_json({"type": "reset", "n": 1})
+        assert (await next_event(other, "answer"))["accepted"]
+
+    with serving(bridge, heartbeat_s=0.4) as server:
+        with_client(server, act)
+
+
+def test_hundred_connections_leave_the_page_that_is_there_alone(bridge, monkeypatch):
+    monkeypatch.setattr(limits, "REQUEST_WITHIN_S", 1.0)
+
+    async def act(client):
+        page = await client.connect()
+        await next_event(page, "hello")
+        silent = []
+        for _ in range(100):
+            silent.append(await asyncio.open_connection("127.0.0.1", server.port))
+        refused = 0
+        for reader, _ in silent:
+            data = await asyncio.wait_for(reader.read(100), 5)
+            refused += data.startswith(b"HTTP/1.1 503")
+        assert 100 - limits.MAX_CONNECTIONS <= refused < 100  # the rest was ended in silence
+        await page.send_json({"type": "reset", "n": 1})
+        assert (await next_event(page, "answer"))["accepted"]
+        await client.connect()
+        for _, writer in silent:
+            writer.close()
+
+    with serving(bridge) as server:
+        with_client(server, act)
+
+
+def test_page_too_many_is_told_so(bridge):
+    async def act(client):
+        two = [await client.connect() for _ in range(2)]
+        for page in two:
+            await next_event(page, "hello")
+        third = await client.connect()
+        await third.receive()
+        assert third.close_code == aiohttp.WSCloseCode.TRY_AGAIN_LATER
+
+    with serving(bridge, Access(port=0, max_pages=2)) as server:
+        with_client(server, act)
+
+
+def test_request_that_never_ends_is_given_up(bridge, monkeypatch):
+    monkeypatch.setattr(limits, "REQUEST_WITHIN_S", 0.3)
+    with serving(bridge) as server, sockets.create_connection(("127.0.0.1", server.port)) as half:
+        half.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
+        half.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert half.recv(10) == b""
+
+
+def test_slow_reader_gets_fewer_pictures_none_of_them_old(bridge):
+    """One that takes 100 kB a second, beside one that takes all."""
+    bridge.size, bridge.grain = (640, 480), 120
+    seen = {}
+
+    async def read(client, rate, name):
+        page = await client.connect()
+        ages, loop = [], asyncio.get_running_loop()
+        end = loop.time() + 4
+        while loop.time() < end:
+            event = await next_event(page, "shot")
+            if rate:
+                await asyncio.sleep(len(event["payload"]) / rate)
+            ages.append((bridge.stamp - int(event["stamp"])) / 66_000_001 / 15)
+            await page.send_json({"type": "seen", "number": event["number"]})
+        seen[name] = ages
+
+    async def act(client):
+        await asyncio.gather(read(client, 100_000, "slow"), read(client, 0, "quick"))
+
+    with serving(bridge) as server, bridge.playing():
+        with_client(server, act)
+    assert 3 <= len(seen["slow"]) < 0.8 * len(seen["quick"])
+    assert max(seen["slow"]) < 1.0
+
+
+def test_pages_that_never_read_hold_no_memory(bridge):
+    bridge.size = (640, 480)
+
+    async def act(client):
+        silent = [await client.connect() for _ in range(5)]
+        for number in range(40):
+            bridge.show()
+            if number % 10 == 0:
+                await asyncio.sleep(0.05)
+        before = memory_mb()
+        for number in range(400):
+            bridge.show()
+            if number % 10 == 0:
+                await asyncio.sleep(0.05)
+        assert memory_mb() - before < 30
+        assert len(silent) == 5
+
+    with serving(bridge) as server:
+        with_client(server, act)
+
+
+def memory_mb() -> float:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+def test_bag_is_downloaded_as_a_tar_file(bridge, tmp_path):
+    (tmp_path / "finished").mkdir()
+    content = {"metadata.yaml": b"version: 8\n", "bag.db3": os.urandom(700_001)}
+    for name, data in content.items():
+        (tmp_path / "finished" / name).write_bytes(data)
+
+    async def act(client):
+        async with client.session.get(f"{client.url}/bags/finished") as answer:
+            assert answer.status == 200
+            assert "finished.tar" in answer.headers["Content-Disposition"]
+            data = io.BytesIO(await answer.read())
+        with tarfile.open(fileobj=data) as bag:
+            got = {info.name: bag.extractfile(info).read() for info in bag.getmembers()}
+        assert got == {f"finished/{name}": data for name, data in content.items()}
+
+    with serving(bridge) as server:
+        with_client(server, act)
+
+
+# Pictures.
+
+
+def test_what_no_jpeg_can_hold_is_told_and_the_next_picture_shown(bridge):
+    wide = np.zeros((2, 70_000, 3), np.uint8)
+
+    async def act(client):
+        page = await client.connect()
+        bridge.hub.post_picture(Picture(1, 5, 70_000, 2, lambda: wide))
+        problem = await next_event(page, "problem")
+        assert (problem["what"], "70000x2" in problem["text"]) == ("picture", True)
+        assert "no JPEG" in problem["text"]
+        bridge.show()
+        while (await next_event(page, "problem"))["text"]:
+            pass
+
+    with serving(bridge) as server:
+        with_client(server, act)
+
+
+def test_picture_is_read_and_encoded_once_for_all_pages():
+    reads = []
+
+    def read():
+        reads.append(1)
+        return np.zeros((480, 640, 3), np.uint8)
+
+    picture = Picture(1, 5, 640, 480, read)
+    frames = [picture.frame(1) for _ in range(5)]
+    assert all(frame is frames[0] for frame in frames)
+    picture.frame(3)
+    assert len(reads) == 1
+
+
+def test_large_picture_is_made_smaller_and_says_how_large_it_was():
+    import cv2
+
+    image = np.zeros((3000, 4000, 3), np.uint8)
+    data = Picture(1, 5, 4000, 3000, lambda: image).frame(0)
+    length = int.from_bytes(data[:4], "little")
+    head = json.loads(data[4 : 4 + length])
+    assert (head["width"], head["height"]) == (4000, 3000)
+    pixels = cv2.imdecode(np.frombuffer(data[4 + length :], np.uint8), cv2.IMREAD_COLOR)
+    assert pixels.shape[:2] == (960, 1280)
+
+
+def test_jpeg_of_the_camera_passes_as_it_is():
+    jpeg = to_jpeg(np.full((48, 64, 3), 90, np.uint8), LEVELS[0])
+
+    def read():
+        raise InvalidImageError("not needed")
+
+    assert Picture(1, 5, 64, 48, read, jpeg).frame(1).endswith(jpeg)
+
+
+def test_logs_hold_no_token(bridge, caplog):
+    async def act(client):
+        async with client.session.get(f"{client.url}/?token={TOKEN}"):
+            pass
+
+    with caplog.at_level(logging.DEBUG), serving(bridge, Access("127.0.0.1", 0, TOKEN)) as server:
+        with_client(server, act)
+    assert TOKEN not in "".join(
+        record.getMessage() for record in caplog.records if record.name.startswith("aiohttp.access")
+    )
