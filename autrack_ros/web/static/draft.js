@@ -23,7 +23,6 @@ export class Draft extends EventTarget {
     this.#stage = stage;
     this.#targets = targets;
     stage.painters.push((context, view) => this.#paint(context, view));
-    stage.addEventListener("size", () => this.cancel()); // the picture is another one
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     for (const end of ["pointerup", "pointercancel"]) {

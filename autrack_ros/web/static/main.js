@@ -102,6 +102,12 @@ stage.addEventListener("freeze", () => {
   $("frozen").hidden = !stage.frozen;
 });
 setInterval(() => ($("frozen").textContent = `frozen ${stage.age.toFixed(0)} s`), 500);
+stage.addEventListener("size", () => {
+  stage.fit();
+  if (!draft.box) return;
+  draft.cancel(); // it was drawn on another picture
+  say("The camera's picture has another size now: draw the box again.", true);
+});
 $("freeze").addEventListener("click", toggleFreeze);
 $("fit").addEventListener("click", () => stage.fit());
 $("heat").addEventListener("input", () => (stage.strength = $("heat").valueAsNumber / 100));

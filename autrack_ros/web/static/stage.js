@@ -137,7 +137,7 @@ export class Stage extends EventTarget {
     const resized = old && (old.width !== width || old.height !== height);
     this.#shot = { bitmap, number, stamp, width, height };
     if (old && old !== this.#held) old.bitmap.close();
-    if (resized || !old) this.dispatchEvent(new Event("size"));
+    if (resized) this.dispatchEvent(new Event("size"));
     this.redraw();
   }
 
