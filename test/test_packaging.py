@@ -69,11 +69,14 @@ def test_tracking_imports_nothing_from_the_layers_above():
     assert [m for m in loaded if not m.startswith("autrack_ros.tracking")] == []
 
 
-@pytest.mark.parametrize("module", ["tracking", "web.server", "web.web_view"])
+@pytest.mark.parametrize(
+    "module",
+    ["tracking", "web.server", "web.web_view", "node.select_target", "node.clip_publisher"],
+)
 def test_what_does_not_compute_loads_no_torch(module):
     if module.startswith("web"):
         pytest.importorskip("aiohttp")
-    if module == "web.web_view":
+    if module.startswith(("web.web_view", "node")):
         pytest.importorskip("rclpy")
     result = run_python("-c", f"import sys, autrack_ros.{module}; print('torch' in sys.modules)")
     assert result.stdout.split() == ["False"], result.stderr

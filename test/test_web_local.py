@@ -154,7 +154,7 @@ def test_box_that_is_given_needs_no_page(tracker):
 
 
 def test_first_target_that_is_removed_ends_the_output(tracker):
-    clip = Clip(tracker, frames=60)
+    clip = Clip(tracker, frames=20)
     clip.do(follow(BOX))
     clip.do(web.Enable(False))
     before = len(clip.tracked)
@@ -162,7 +162,7 @@ def test_first_target_that_is_removed_ends_the_output(tracker):
     assert clip.pages.of(web.Tracks)[-1].tracks == []
     clip.do(follow(OTHER, name="other"))
     clip.end()
-    assert len(clip.tracked) == before < 60
+    assert len(clip.tracked) == before < 20
 
 
 def test_command_serves_the_page_and_writes_what_was_drawn(tmp_path):
@@ -187,7 +187,7 @@ def test_command_serves_the_page_and_writes_what_was_drawn(tmp_path):
             await page.send_json({**FOLLOW, **box, "stamp": shot["stamp"]})
             assert (await next_event(page, "answer"))["accepted"]
 
-        with_client(SimpleNamespace(port=int(link[1])), act)
+        with_client(SimpleNamespace(port=int(link[1])), act, 90.0)
         assert process.wait(60) == 0
     finally:
         if process.poll() is None:

@@ -158,8 +158,8 @@ def serving(
     """A server for the bridge, on a free port."""
     server = WebServer(access or Access(port=0), bridge, heartbeat_s)
     bridge.hub = server.hub
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()
@@ -177,12 +177,14 @@ class Client:
         return await self.session.ws_connect(f"{self.url}/socket", headers=headers, **options)
 
 
-def with_client(server: WebServer, act: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
+def with_client(
+    server: WebServer, act: Callable[[Client], Coroutine[Any, Any, None]], timeout_s: float = 30.0
+) -> None:
     """Run a coroutine that talks to the server."""
 
     async def run() -> None:
         async with aiohttp.ClientSession() as session:
-            await asyncio.wait_for(act(Client(session, server)), 30)
+            await asyncio.wait_for(act(Client(session, server)), timeout_s)
 
     asyncio.run(run())
 

@@ -191,8 +191,8 @@ def _watched(
     is_clip = frames.length is not None
     bridge = LocalBridge(frames.name, tracker, frames.fps or 25.0, is_clip)
     server = WebServer(Access(address, port), bridge)
-    server.start()
     stack.callback(server.stop, "the clip has ended")
+    server.start()
     bridge.start(server.hub)
     typer.echo(welcome(server), err=True)
     return bridge

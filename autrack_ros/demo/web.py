@@ -6,13 +6,17 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-_CLIP = Path(".cache/carphone_pristine.mp4")
+if TYPE_CHECKING:
+    from autrack_ros.replay.processes import Process
+
+CLIP = Path(".cache/carphone_pristine.mp4")
 _POLL_S = 0.2
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -20,7 +24,7 @@ app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 @app.command()
 def main(
-    clip: Annotated[Path, typer.Option(help="A video file or a folder of images.")] = _CLIP,
+    clip: Annotated[Path, typer.Option(help="A video file or a folder of images.")] = CLIP,
     rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Frames a second.")] = 15.0,
     address: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in by a token.")
@@ -47,29 +51,7 @@ def main(
 
 
 def _show(clip: Path, rate_hz: float, address: str, port: int) -> None:
-    from autrack_ros.replay.environment import prepare_environment
-    from autrack_ros.replay.processes import Process
-    from autrack_ros.replay.tracker import parameter_arguments, tracker_process
-
-    prepare_environment()
-    with ExitStack() as stack:
-        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="autrack_web_demo_")))
-        camera = [f"source:={clip}", f"rate:={rate_hz:f}", "loop:=true"]
-        view = [f"address:={address}", f"port:={port}", f"recordings:={logs / 'bags'}"]
-        page_log = logs / "web_view.log"
-        processes = [
-            stack.enter_context(tracker_process([], logs)),
-            stack.enter_context(
-                Process(
-                    "autrack_ros.node.clip_publisher",
-                    parameter_arguments(camera),
-                    logs / "clip_publisher.log",
-                )
-            ),
-            stack.enter_context(
-                Process("autrack_ros.web.web_view", parameter_arguments(view), page_log)
-            ),
-        ]
+    with showing(clip, rate_hz, address, port) as (processes, page_log):
         told = 0
         while True:
             text = page_log.read_text(errors="replace")
@@ -78,6 +60,48 @@ def _show(clip: Path, rate_hz: float, address: str, port: int) -> None:
             for process in processes:
                 process.check_running()
             time.sleep(_POLL_S)
+
+
+@contextmanager
+def showing(
+    clip: Path, rate_hz: float, address: str, port: int
+) -> Iterator[tuple[list[Process], Path]]:
+    """The node, the clip in a loop and ``web_view``, and the file with what the last one prints.
+
+    Args:
+        clip: video or folder of images.
+        rate_hz: frames a second.
+        address: of the page.
+        port: of the page.
+    """
+    from autrack_ros.replay.environment import prepare_environment
+    from autrack_ros.replay.processes import Process
+    from autrack_ros.replay.tracker import parameter_arguments, tracker_process
+
+    prepare_environment()
+    with ExitStack() as stack:
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="autrack_web_demo_")))
+
+        def start(module: str, *parameters: str) -> Process:
+            log = logs / f"{module.rpartition('.')[2]}.log"
+            return stack.enter_context(Process(module, parameter_arguments(parameters), log))
+
+        processes = [
+            stack.enter_context(tracker_process([], logs)),
+            start(
+                "autrack_ros.node.clip_publisher",
+                f"source:={clip}",
+                f"rate:={rate_hz:f}",
+                "loop:=true",
+            ),
+            start(
+                "autrack_ros.web.web_view",
+                f"address:={address}",
+                f"port:={port}",
+                f"recordings:={logs / 'bags'}",
+            ),
+        ]
+        yield processes, logs / "web_view.log"
 
 
 if __name__ == "__main__":

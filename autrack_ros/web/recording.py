@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from contextlib import closing
@@ -33,6 +34,7 @@ class BagRecorder:
         self._stopping = threading.Event()
         self._path = folder
         self._began = 0.0
+        self._bytes = 0
         self._problem = ""
 
     def start(self, image_topic: str, image_type: type) -> str:
@@ -53,7 +55,7 @@ class BagRecorder:
         ]
         self._stopping.clear()
         self._problem = ""
-        self._began = time.monotonic()
+        self._began, self._bytes = time.monotonic(), 0
         self._thread = threading.Thread(target=self._record, args=(self._path, topics))
         self._thread.start()
         return f"recording {self._path}"
@@ -71,7 +73,7 @@ class BagRecorder:
         """End a bag that has failed or is full; says why, or nothing."""
         if self._thread is None:
             return ""
-        if _megabytes(self._path) > self._most_megabytes:
+        if self._bytes > self._most_megabytes * _MEGABYTE:
             self._problem = f"{self._path}: ended at {self._most_megabytes} MB"
         return self.stop() if self._problem else ""
 
@@ -90,7 +92,7 @@ class BagRecorder:
         if not on:
             return Recording(False, 0.0, 0.0, bags)
         seconds = round(time.monotonic() - self._began)
-        return Recording(True, float(seconds), round(_megabytes(self._path), 1), bags)
+        return Recording(True, float(seconds), round(self._bytes / _MEGABYTE, 1), bags)
 
     def folder(self, name: str) -> Path | None:
         """A finished bag; the name is one of those listed, so no path comes in by it."""
@@ -99,13 +101,19 @@ class BagRecorder:
 
     def _record(self, path: Path, topics: list[Topic]) -> None:
         try:
-            with BagWriter(path) as bag, closing(Recorder(bag, topics)) as recorder:
+            with (
+                BagWriter(path) as bag,
+                closing(Recorder(bag, topics, told=self._count)) as recorder,
+            ):
                 while not self._stopping.is_set():
                     recorder.spin_once()
-        except (OSError, SourceError) as error:
+        except (OSError, SourceError, sqlite3.Error) as error:
             self._problem = f"recording: {error}"
         except ExternalShutdownException:
             return
+
+    def _count(self, topic: str, message: bytes) -> None:
+        self._bytes += len(message)
 
     def _new_path(self) -> Path:
         name = time.strftime("%Y-%m-%d_%H-%M-%S")
@@ -116,9 +124,6 @@ class BagRecorder:
         return path
 
 
-def _megabytes(path: Path) -> float:
-    folder = path if path.is_dir() else path.parent
-    try:
-        return sum(file.stat().st_size for file in folder.iterdir()) / _MEGABYTE
-    except OSError:  # it is being made or taken away
-        return 0.0
+def _megabytes(metadata: Path) -> float:
+    """Of the bag that a file belongs to."""
+    return sum(file.stat().st_size for file in metadata.parent.iterdir()) / _MEGABYTE

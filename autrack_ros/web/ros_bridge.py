@@ -310,7 +310,9 @@ class RosBridge:
 
     def _check(self) -> None:
         """Say what keeps pictures or tracks from coming, and how the recording is."""
-        self._recorder.check()
+        ended = self._recorder.check()
+        if ended and self._hub is not None:
+            self._hub.log("warning", ended)
         self._tell_recording()
         if not self._watching:
             return

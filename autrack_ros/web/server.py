@@ -70,6 +70,7 @@ class WebServer:
         self._loop = asyncio.new_event_loop()
         self.hub = Hub(bridge, self._loop)
         self._sockets: set[web.WebSocketResponse] = set()
+        self._listening = False
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def start(self) -> None:
@@ -122,8 +123,11 @@ class WebServer:
             ) from error
         self.port = self._listener.sockets[0].getsockname()[1]
         self._ticker = asyncio.create_task(self._tick())
+        self._listening = True
 
     async def _stop(self, reason: str) -> None:
+        if not self._listening:
+            return
         self._ticker.cancel()
         self._listener.close()
         await asyncio.gather(

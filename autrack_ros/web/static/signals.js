@@ -45,7 +45,8 @@ export class Signals {
       if (!this.#samples.has(track.id)) this.#samples.set(track.id, []);
       const samples = this.#samples.get(track.id);
       const before = samples.at(-1)?.state;
-      samples.push({ time, score: track.score, second: track.second_peak, state: track.state });
+      const [score, second] = track.width > 0 ? [track.score, track.second_peak] : [null, null];
+      samples.push({ time, score, second, state: track.state });
       if (track.state === "lost" && before && before !== "lost") this.#mark(track.id, "lost");
       if (before === "lost" && track.state !== "lost") this.#mark(track.id, "found");
     }
@@ -84,9 +85,9 @@ export class Signals {
     this.#drawStates(plot, samples, part);
     this.#drawMarks(plot, id, part, now);
     const last = samples.at(-1);
-    const text = last
-      ? `${id}: ${last.state}, score ${last.score.toFixed(2)}, second peak ${last.second.toFixed(2)}`
-      : "No target in this time.";
+    const numbers = last?.score == null ? ""
+      : `, score ${last.score.toFixed(2)}, second peak ${last.second.toFixed(2)}`;
+    const text = last ? `${id}: ${last.state}${numbers}` : "No target in this time.";
     timelineText.textContent = text;
     timeline.ariaLabel = `Score over time. ${text}`;
   }
@@ -94,12 +95,15 @@ export class Signals {
   #drawStates(plot, samples, part) {
     const { context } = plot;
     const y = plot.bottom + 6;
+    let from = 0;
     samples.forEach(({ time, state }, index) => {
-      const end = samples[index + 1]?.time ?? time + 100;
-      if (end - time > 2000) return;
-      const x = plot.x(part(time));
+      const next = samples[index + 1];
+      if (next && next.state === state && next.time - time < 2000) return;
+      const x = plot.x(part(samples[from].time));
+      const end = next && next.time - time < 2000 ? next.time : time;
       context.fillStyle = (STATES[state] ?? STATES.tracking).color;
-      context.fillRect(x, y, Math.max(plot.x(part(end)) - x, 0.5), 6);
+      context.fillRect(x, y, Math.max(plot.x(part(end)) - x, 1), 6);
+      from = index + 1;
     });
   }
 
@@ -141,18 +145,18 @@ export class Signals {
   }
 }
 
-/** Points of a sample's field; a second without samples is a gap. */
+/** Points of a sample's field; a second without samples, or none with a box, is a gap. */
 function withGaps(samples, part, field) {
   return samples.flatMap((sample, index) => {
     const gap = index && sample.time - samples[index - 1].time > 1000;
-    const point = [part(sample.time), sample[field]];
+    const point = sample[field] === null ? null : [part(sample.time), sample[field]];
     return gap ? [null, point] : [point];
   });
 }
 
 function show(canvas, label, points, unit) {
   const high = roundUp(Math.max(...points.map(([, value]) => value), 1));
-  const plot = frame(canvas, { low: 0, high, left: 22 });
+  const plot = frame(canvas, { low: 0, high, left: 30 });
   grid(plot, [0, high]);
   line(plot, points, themed("--line"), 1.5);
   const last = points.at(-1)?.[1];
