@@ -18,8 +18,7 @@ pytest.importorskip("aiohttp", reason="the page's server needs aiohttp")
 pytest.importorskip("segno", reason="the page's link needs segno")
 
 from pictures import BOX, OTHER, moved, picture
-from test_web_server import FOLLOW
-from web_stand_in import next_event, with_client
+from web_stand_in import FOLLOW, next_event, with_client
 
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.video import VideoFile

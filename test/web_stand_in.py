@@ -25,6 +25,9 @@ RATE_HZ = 15.0
 STEP_PX = 1.0  # the scene moves so far to the right in a picture, and back after SWING pictures
 SWING = 40
 START_NS = 1_700_000_000_000_000_000  # as large as real stamps: beyond the whole numbers of JS
+#: A command; its stamp stands for the next image.
+FOLLOW = {"type": "follow", "n": 1, "id": "cup", "x": 10, "y": 10, "width": 40, "height": 40,
+          "stamp": "0"}  # fmt: skip
 PATCH = (100, 80, 60, 50)  # x, y, width, height in the scene at rest
 
 

@@ -16,7 +16,7 @@ import typer
 if TYPE_CHECKING:
     from autrack_ros.replay.processes import Process
 
-CLIP = Path(".cache/carphone_pristine.mp4")
+CLIP = Path(".cache/bicycle")
 _POLL_S = 0.2
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
@@ -87,7 +87,8 @@ def showing(
             return stack.enter_context(Process(module, parameter_arguments(parameters), log))
 
         processes = [
-            stack.enter_context(tracker_process([], logs)),
+            # Whoever tries it out looks at a frozen picture for long.
+            stack.enter_context(tracker_process(["image_buffer.seconds:=30.0"], logs)),
             start(
                 "autrack_ros.node.clip_publisher",
                 f"source:={clip}",

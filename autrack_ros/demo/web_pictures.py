@@ -24,8 +24,8 @@ from autrack_ros.evaluation.frames import open_frames
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
-SIZE = (176, 144)  # of the clip, pixels
-HEAD, TIE = (59, 14, 115, 100), (80, 100, 128, 121)  # x, y of two corners on its first frames
+SIZE = (640, 272)  # of the clip, pixels
+BICYCLE, POST = (290, 2, 560, 215), (244, 97, 312, 270)  # x, y of two corners on its first frame
 QUALITY = 85
 CLIP_WIDTH, CLIP_STEP_S = 800, 0.2
 
@@ -56,8 +56,8 @@ def main(
             # The tracker is there later than the page.
             page.locator("#rate-text").filter(has_text="Hz").wait_for(timeout=180_000)
             frames = [page.screenshot()]
-            frames += draw(page, HEAD, "head")
-            frames += draw(page, TIE, "tie")
+            frames += draw(page, BICYCLE, "bicycle")
+            frames += draw(page, POST, "post")
             page.locator("#heat").fill("55")
             for _ in range(20):
                 page.wait_for_timeout(1e3 * CLIP_STEP_S)

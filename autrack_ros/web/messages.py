@@ -73,7 +73,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A picture was drawn: the server may send another. Not answered."""
+    """A picture has come: the server may send another. Not answered."""
 
     number: int
 

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,23 @@ _KEPT_STAMPS = 64
 _EVENTS = {Status.STARTED: "started", Status.REFUSED: "refused", Status.ENDED: "ended"}
 
 
+@dataclass(slots=True)
+class _Pending:
+    """A command that is not answered yet.
+
+    Attributes:
+        delivery: what is known of it.
+        answered: to be told.
+        target: that it starts; empty: none.
+        end: when it is given up, seconds, monotonic.
+    """
+
+    delivery: Delivery
+    answered: Answered
+    target: str = ""
+    end: float = field(default_factory=lambda: time.monotonic() + _ANSWER_S)
+
+
 class RosBridge:
     """Shows and commands the tracker ``tracker`` beside it; all names can be remapped.
 
@@ -74,7 +92,7 @@ class RosBridge:
                 ("set_parameters", SetParameters),
             )
         }
-        self._pending: list[tuple[float, Delivery, Answered]] = []
+        self._pending: list[_Pending] = []
         self._watching: list[Subscription] = []  # while there are pages
         self._number = 0
         self._received: OrderedDict[int, float] = OrderedDict()  # stamp: when, of recent images
@@ -171,7 +189,7 @@ class RosBridge:
         header.stamp.sec = seconds
         box = Box(command.x, command.y, command.width, command.height)
         delivery = self._sender.send(header, command.id, box)
-        self._pending.append((time.monotonic() + _ANSWER_S, delivery, answered))
+        self._pending.append(_Pending(delivery, answered, command.id))
 
     def _call(
         self,
@@ -197,17 +215,18 @@ class RosBridge:
 
         client.call_async(request).add_done_callback(done)
         delivery.text = client.service_name
-        self._pending.append((time.monotonic() + _ANSWER_S, delivery, answered))
+        self._pending.append(_Pending(delivery, answered))
 
     def _answer_pending(self) -> None:
         """Tell pages what became of their commands."""
-        now, waiting = time.monotonic(), []
+        now = time.monotonic()
+        waiting = []
         for entry in self._pending:
-            end, delivery, answered = entry
+            delivery = entry.delivery
             if delivery.done:
-                answered(delivery.accepted is not False, delivery.text)
-            elif now > end:
-                answered(False, f"no answer for {_ANSWER_S:g} s: {delivery.text}")
+                entry.answered(delivery.accepted is not False, delivery.text)
+            elif now > entry.end:
+                entry.answered(False, f"no answer for {_ANSWER_S:g} s: {delivery.text}")
             else:
                 waiting.append(entry)
         self._pending = waiting
@@ -284,6 +303,11 @@ class RosBridge:
         assert self._hub is not None
         level = "warning" if message.event == Status.REFUSED else "info"
         event = _EVENTS.get(message.event, "")
+        if message.event == Status.STARTED:  # the service answers when it is adapted, too
+            for entry in self._pending:
+                if entry.target == message.id and not entry.delivery.done:
+                    entry.delivery.accepted = True
+                    entry.delivery.text, entry.delivery.done = f"'{message.id}': started", True
         self._hub.log(level, message.text, source="status", event=event, id=message.id)
 
     def _on_report(self, message: AdaptationReport) -> None:

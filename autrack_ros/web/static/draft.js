@@ -72,7 +72,7 @@ export class Draft extends EventTarget {
 
   /** Take the box to send it: with the stamp of the picture it was drawn on. */
   take() {
-    const taken = { ...this.#box, stamp: this.#stage.shown.stamp };
+    const taken = { ...this.#box, stamp: String(this.#stage.shown.stamp) };
     this.cancel();
     return taken;
   }

@@ -79,7 +79,7 @@ connection.addEventListener("problem", ({ detail }) => tell(detail.what, detail.
 let pages = 1;
 function tellLink(link) {
   const others = pages > 1 ? `, ${pages} pages` : "";
-  const slow = link && link.level > 2 ? ", slow link" : "";
+  const slow = link && link.level > 2 ? ", smaller pictures" : "";
   $("link-text").textContent = `connected${others}${slow}`;
 }
 connection.addEventListener("pages", ({ detail }) => {
@@ -87,7 +87,6 @@ connection.addEventListener("pages", ({ detail }) => {
   tellLink(null);
 });
 connection.addEventListener("link", ({ detail }) => tellLink(detail));
-connection.addEventListener("shot", () => ($("stage-empty").hidden = true));
 connection.addEventListener("adaptation", ({ detail }) => signals.updated(detail.id));
 
 // The picture.
@@ -102,9 +101,11 @@ stage.addEventListener("freeze", () => {
   $("frozen").hidden = !stage.frozen;
 });
 setInterval(() => ($("frozen").textContent = `frozen ${stage.age.toFixed(0)} s`), 500);
-stage.addEventListener("size", () => {
+stage.addEventListener("size", ({ detail }) => {
+  $("stage-frame").style.aspectRatio = `${detail.width} / ${detail.height}`;
+  $("stage-empty").hidden = true;
   stage.fit();
-  if (!draft.box) return;
+  if (detail.first || !draft.box) return;
   draft.cancel(); // it was drawn on another picture
   say("The camera's picture has another size now: draw the box again.", true);
 });

@@ -4,6 +4,7 @@ import { STATES, themed } from "./look.js";
 
 const KEPT_MS = 300_000;
 const PACE_MS = 60_000;
+const GAP_MS = 2500; // without samples: nothing is drawn
 const MARKS = { started: "S", updated: "U", lost: "L", found: "F" };
 
 export class Signals {
@@ -98,9 +99,9 @@ export class Signals {
     let from = 0;
     samples.forEach(({ time, state }, index) => {
       const next = samples[index + 1];
-      if (next && next.state === state && next.time - time < 2000) return;
+      if (next && next.state === state && next.time - time < GAP_MS) return;
       const x = plot.x(part(samples[from].time));
-      const end = next && next.time - time < 2000 ? next.time : time;
+      const end = next && next.time - time < GAP_MS ? next.time : time;
       context.fillStyle = (STATES[state] ?? STATES.tracking).color;
       context.fillRect(x, y, Math.max(plot.x(part(end)) - x, 1), 6);
       from = index + 1;
@@ -145,10 +146,10 @@ export class Signals {
   }
 }
 
-/** Points of a sample's field; a second without samples, or none with a box, is a gap. */
+/** Points of a sample's field; some seconds without samples, or none with a box, is a gap. */
 function withGaps(samples, part, field) {
   return samples.flatMap((sample, index) => {
-    const gap = index && sample.time - samples[index - 1].time > 1000;
+    const gap = index && sample.time - samples[index - 1].time > GAP_MS;
     const point = sample[field] === null ? null : [part(sample.time), sample[field]];
     return gap ? [null, point] : [point];
   });

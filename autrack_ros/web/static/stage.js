@@ -1,15 +1,20 @@
 // The picture, what is drawn over it, zoom and the freezing of it.
+//
+// While something is followed, a picture waits for its tracks, so that boxes lie on what they are
+// of; it does not wait longer than a moment.
 import { sharp } from "./look.js";
 import { drawResponse, drawTargets } from "./overlay.js";
 
 const MOST_ZOOM = 16;
 const TIMELY_NS = 500_000_000n; // a response map that is older than the picture is left out
+const LONGEST_WAIT_MS = 1500; // of a picture for its tracks
 
 export class Stage extends EventTarget {
   #canvas;
   #connection;
   #targets;
-  #shot = null; // the newest: {bitmap, number, stamp, width, height}
+  #shot = null; // the live one: {bitmap, number, stamp, width, height, time}
+  #waiting = []; // newer ones, whose tracks have not come yet
   #held = null; // the one that is shown while frozen
   #heldAt = 0;
   #zoom = 1; // of the fitted picture
@@ -17,7 +22,8 @@ export class Stage extends EventTarget {
   #response = null;
   #strength = 0;
   #due = false;
-  #unseen = []; // numbers of pictures that came and were not drawn yet
+  #drawn = null; // stamp
+  #unseen = []; // numbers of pictures that came while the page was hidden
   painters = []; // draw over everything else
 
   constructor(canvas, connection, targets) {
@@ -31,8 +37,9 @@ export class Stage extends EventTarget {
       this.redraw();
     });
     connection.addEventListener("hello", () => (this.#unseen = []));
+    document.addEventListener("visibilitychange", () => this.#tellSeen());
     new ResizeObserver(() => this.redraw()).observe(canvas);
-    targets.addEventListener("change", () => this.redraw());
+    targets.addEventListener("change", () => this.#advance());
   }
 
   /** The picture on the screen, or null. */
@@ -120,25 +127,44 @@ export class Stage extends EventTarget {
   }
 
   async #take(event) {
-    this.#unseen.push(event.number);
-    let bitmap;
-    try {
-      bitmap = await createImageBitmap(new Blob([event.payload], { type: "image/jpeg" }));
-    } catch {
-      this.redraw(); // a damaged picture is as good as seen
-      return;
-    }
-    if (this.#shot && event.number < this.#shot.number && event.number > this.#shot.number - 100) {
-      bitmap.close(); // decoded later than a newer one
-      return;
-    }
-    const old = this.#shot;
-    const { number, stamp, width, height } = event;
-    const resized = old && (old.width !== width || old.height !== height);
-    this.#shot = { bitmap, number, stamp, width, height };
-    if (old && old !== this.#held) old.bitmap.close();
-    if (resized) this.dispatchEvent(new Event("size"));
+    const { number, width, height } = event;
+    const blob = new Blob([event.payload], { type: "image/jpeg" });
+    const bitmap = await createImageBitmap(blob).catch(() => null); // null: damaged
+    this.#unseen.push(number);
+    this.#tellSeen();
+    if (!bitmap) return;
+    const stamp = BigInt(event.stamp);
+    this.#waiting.push({ bitmap, number, stamp, width, height, time: performance.now() });
+    this.#waiting.sort((a, b) => a.number - b.number); // one may be decoded before an older one
+    this.#advance();
+  }
+
+  /** Let the server send more; a page that nobody sees needs none. */
+  #tellSeen() {
+    if (document.hidden) return;
+    for (const number of this.#unseen) this.#connection.seen(number);
+    this.#unseen = [];
+  }
+
+  /** Show the newest picture whose tracks are there, or that has waited long enough. */
+  #advance() {
+    const now = performance.now();
+    const tracked = this.#targets.ids.length ? this.#targets.stamp : null;
+    const due = this.#waiting.findLastIndex(({ stamp, time }) => (
+      tracked === null || stamp <= tracked || now - time > LONGEST_WAIT_MS
+    ));
+    const passed = this.#waiting.splice(0, due + 1);
+    if (passed.length) this.#show(passed.pop());
+    for (const { bitmap } of passed) bitmap.close();
     this.redraw();
+  }
+
+  #show(shot) {
+    const old = this.#shot;
+    this.#shot = shot;
+    if (old && old !== this.#held) old.bitmap.close();
+    if (old && old.width === shot.width && old.height === shot.height) return;
+    this.dispatchEvent(new CustomEvent("size", { detail: { ...shot, first: !old } }));
   }
 
   #draw() {
@@ -151,10 +177,9 @@ export class Stage extends EventTarget {
       this.#drawOver(context, view, shot);
       for (const paint of this.painters) paint(context, view);
     }
-    for (const number of this.#unseen) this.#connection.seen(number);
-    if (this.#unseen.length) {
-      this.#unseen = [];
-      window.dispatchEvent(new CustomEvent("autrack-drawn", { detail: this.#shot?.stamp }));
+    if (this.#shot && this.#shot.stamp !== this.#drawn) {
+      this.#drawn = this.#shot.stamp;
+      window.dispatchEvent(new CustomEvent("autrack-drawn", { detail: String(this.#drawn) }));
     }
   }
 
@@ -165,7 +190,7 @@ export class Stage extends EventTarget {
   }
 
   #isLate(stamp, shown) {
-    const late = BigInt(shown) - BigInt(stamp);
+    const late = shown - BigInt(stamp);
     return late > TIMELY_NS || late < -TIMELY_NS;
   }
 }

@@ -2,14 +2,14 @@
 import { STATES, sharp, strokeState } from "./look.js";
 
 const TRAIL_MS = 3000;
-const KEPT = 300; // tracks of recent images, for a picture that is frozen or late
+const KEPT = 150; // tracks of recent images, for a picture that is frozen or late
 
 export class Targets extends EventTarget {
   #list;
   #empty;
   #connection;
   #known = new Map(); // by id: {id, state, box, score, trail, ...}
-  #recent = new Map(); // by stamp: targets as they were then
+  #recent = []; // {stamp, targets} of the last images, in the order they came
   #rows = new Map();
   #selected = "";
 
@@ -42,9 +42,19 @@ export class Targets extends EventTarget {
     return this.#connection.send("remove", { id });
   }
 
-  /** The targets in the image of a stamp; the newest where that one has not been tracked in. */
+  /** Nanoseconds of the image that was tracked in last; null before the first. */
+  get stamp() {
+    return this.#recent.at(-1)?.stamp ?? null;
+  }
+
+  /** The targets in the image of a stamp, or in the one nearest to it that was tracked in. */
   at(stamp) {
-    return this.#recent.get(stamp) ?? [...this.#known.values()];
+    let best = null;
+    for (const entry of this.#recent) {
+      const distance = entry.stamp > stamp ? entry.stamp - stamp : stamp - entry.stamp;
+      if (best === null || distance <= best.distance) best = { distance, targets: entry.targets };
+    }
+    return best?.targets ?? [];
   }
 
   /** The topmost target whose box holds a point of the image, or "". */
@@ -68,8 +78,8 @@ export class Targets extends EventTarget {
       next.set(row.id, { ...row, box, trail: [...trail, { time: now, center }] });
     }
     this.#known = next;
-    this.#recent.set(stamp, [...next.values()]);
-    if (this.#recent.size > KEPT) this.#recent.delete(this.#recent.keys().next().value);
+    this.#recent.push({ stamp: BigInt(stamp), targets: [...next.values()] });
+    if (this.#recent.length > KEPT) this.#recent.shift();
     this.#show();
     this.dispatchEvent(new Event("change"));
   }
