@@ -57,7 +57,7 @@ class LocalBridge:
     def __init__(self, source: str, tracker: Tracker, fps: float | None, is_clip: bool) -> None:
         self.source = source
         self.tracker = tracker.engine.preset.name
-        self.can = ("follow", "remove", "reset", "enable", "select")
+        self.can: tuple[str, ...] = ("follow", "remove", "reset", "enable", "select")
         self._hub: Hub | None = None
         self._engine, self._adaptation = tracker.engine, tracker.adaptation
         self._follower = Follower(tracker.engine)
