@@ -210,6 +210,9 @@ def slow_link(port: int) -> Iterator[int]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
 
@@ -252,11 +255,11 @@ def measure_cost(camera: Camera, stream: Stream, seconds: float) -> None:
     for name, values in spells.items():
         print(f"| node, {name}: publish to track | {len(values)} | {percentiles(values)} |")
     print(f"| publish to the picture at the page | {len(ages)} | {percentiles(in_ms(ages))} |")
-    print(f"\nweb_view with a page: {100 * used / lasted:.1f} % of one core; in the last ")
+    shown = ", ".join(f"{value:.0f}" for value in memory)
     print(
-        f"{SPELL_S:g} s without one: {100 * idle / SPELL_S:.1f} %; its memory after each attack: "
+        f"\nweb_view, of one core: {100 * used / lasted:.1f} % with a page, "
+        f"{100 * idle / SPELL_S:.1f} % without; its memory after each attack: {shown} MB\n"
     )
-    print(f"{', '.join(f'{value:.0f}' for value in memory)} MB\n")
 
 
 def in_ms(seconds: list[float]) -> list[float]:

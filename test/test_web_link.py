@@ -149,3 +149,15 @@ def test_page_that_lets_everything_wait_is_given_up():
     for _ in range(MAX_WAITING + 1):
         page.link.put("line")
     assert page.link.overrun
+
+
+def test_picture_goes_before_what_may_be_large_and_old():
+    page = Page()
+
+    async def act():
+        page.link.put_newest("template", "template")
+        page.picture(1)
+        await page.settle()
+        assert [item if isinstance(item, str) else item[0] for item in page.sent] == [1, "template"]
+
+    page.run(act)

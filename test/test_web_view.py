@@ -206,7 +206,7 @@ def test_facts_that_were_told_before_reach_a_late_page(tracker, view):
             page = await client.connect()
             seen[kind] = await next_event(page, kind)
         assert seen["adaptation"]["losses"] == [2, 1]
-        assert seen["template"]["payload"].startswith(b"\x89PNG")
+        assert seen["template"]["payload"].startswith(b"\xff\xd8")
 
     with_client(view.server, act)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from autrack_ros.web import messages as web
 from autrack_ros.web.guard import Access
-from autrack_ros.web.picture import Picture
+from autrack_ros.web.picture import Picture, template_jpeg
 from autrack_ros.web.server import WebServer
 
 RATE_HZ = 15.0
@@ -80,7 +80,7 @@ class StandInBridge:
                 self.hub.post(web.Adaptation(name, "bim", [2.0, 1.5, 1.2, 1.3], 2, 80.0,
                                              "completed", 2.0, 0.5))  # fmt: skip
                 panel = np.full((60, 180, 3), 90, np.uint8)
-                self.hub.post(web.Template("1"), cv2.imencode(".png", panel)[1].tobytes())
+                self.hub.post(web.Template("1"), template_jpeg(panel))
             case web.Remove(id=name):
                 self._boxes.pop(name, None)
             case web.Reset():

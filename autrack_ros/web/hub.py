@@ -49,7 +49,8 @@ _LATE = (
     Recording,
     Tracks,
 )  # the last one is for late pages
-_NEWEST = (Tracks, Response)  # one that is left out is not missed
+#: One of these that is left out for a newer one is not missed; they come after a picture.
+_NEWEST = (Tracks, Response, Template)
 
 
 class TooMany(Exception):
@@ -121,10 +122,7 @@ class Hub:
             return
         message = _frame(event, payload)
         for page in self._pages:
-            if isinstance(event, _NEWEST):
-                page.put_newest(name_of(type(event)), message)
-            else:
-                page.put(message)
+            _put(page, event, message)
 
     def _show(self, picture: Picture) -> None:
         self._picture = picture
@@ -148,7 +146,7 @@ class Hub:
         for line in self._log:
             page.put(encode(line))
         for event, payload in self._late.values():
-            page.put(_frame(event, payload))
+            _put(page, event, _frame(event, payload))
         if self._picture is not None:
             page.put_picture(self._picture)
         self._pages[page] = Allowance(*_MESSAGES), Allowance(*_COMMANDS)
@@ -214,6 +212,13 @@ class Hub:
         """Tell that a problem has ended, where it was told."""
         if self._late.get(f"problem {end.what}", (end, None))[0] != end:
             self._tell(end, None)
+
+
+def _put(page: PageLink, event: Event, message: str | bytes) -> None:
+    if isinstance(event, _NEWEST):
+        page.put_newest(name_of(type(event)), message)
+    else:
+        page.put(message)
 
 
 def _frame(event: Event, payload: bytes | None) -> str | bytes:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from autrack_ros.drawing import draw_template
@@ -26,7 +25,7 @@ from autrack_ros.tracking import (
 from autrack_ros.web import messages as web
 from autrack_ros.web.bridge import Answered
 from autrack_ros.web.hub import Hub
-from autrack_ros.web.picture import Picture
+from autrack_ros.web.picture import Picture, template_jpeg
 
 KEPT_FRAMES = 150  # for boxes drawn on past pictures: 5 s at 30 frames a second
 _WAIT_S = 0.05
@@ -176,7 +175,7 @@ class LocalBridge:
         target, report = self._engine.adapt(frame.image, target, self._adaptation)
         panel = draw_template(target.template_image, target.adapted_template_image)
         self._post(_adaptation(name, report))
-        self._post(web.Template(str(frame.stamp_ns)), cv2.imencode(".png", panel)[1].tobytes())
+        self._post(web.Template(str(frame.stamp_ns)), template_jpeg(panel))
         leads = self._lead is None
         if leads:
             self._lead, self._lead_box = name, box

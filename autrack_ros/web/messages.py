@@ -156,7 +156,7 @@ class Response:
 class Template:
     """Template, updated template and change, side by side."""
 
-    payload: ClassVar[str] = "PNG"
+    payload: ClassVar[str] = "JPEG"
     stamp: str
 
 

@@ -96,10 +96,10 @@ class PageLink:
             self._wake.clear()
             if self._waiting:
                 await send(self._waiting.popleft())
-            elif self._newest and not self._stalled:
-                await send(self._newest.pop(next(iter(self._newest))))
             elif self._picture is not None and len(self._flying) < self._window:
                 await self._send_picture(send)
+            elif self._newest and not self._stalled:
+                await send(self._newest.pop(next(iter(self._newest))))
             else:
                 await self._wait()
 

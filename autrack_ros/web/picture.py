@@ -14,6 +14,7 @@ from autrack_ros.web.messages import Shot, pack
 
 MAX_SIDE_PX = 1280  # of a JPEG; larger images are shown smaller
 JPEG_MAX_SIDE_PX = 65500  # libjpeg's
+TEMPLATE_WIDTH_PX = 576
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +105,11 @@ def to_jpeg(bgr: np.ndarray, level: Level) -> bytes:
     if not done:
         raise InvalidImageError(f"{width}x{height} pixels: no JPEG could be made")
     return data.tobytes()
+
+
+def template_jpeg(panel: np.ndarray) -> bytes:
+    """The panel of ``draw_template`` for the page: small enough not to hold up pictures."""
+    width = min(panel.shape[1], TEMPLATE_WIDTH_PX)
+    height = round(panel.shape[0] * width / panel.shape[1])
+    small = cv2.resize(panel, (width, height), interpolation=cv2.INTER_AREA)
+    return to_jpeg(small, Level(1, 80))

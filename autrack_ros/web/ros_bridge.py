@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
@@ -36,7 +35,7 @@ from autrack_ros.tracking import Box, InvalidImageError
 from autrack_ros.web import messages as web
 from autrack_ros.web.bridge import Answered
 from autrack_ros.web.hub import Hub
-from autrack_ros.web.picture import Picture
+from autrack_ros.web.picture import Picture, template_jpeg
 from autrack_ros.web.recording import BagRecorder
 
 _ANSWER_S = 30.0  # of the slowest model's adaptation
@@ -326,11 +325,11 @@ class RosBridge:
 
     def _on_template(self, message: Image) -> None:
         try:
-            _, png = cv2.imencode(".png", image_to_bgr(message))
+            panel = template_jpeg(image_to_bgr(message))
         except InvalidImageError as error:
             self._node.get_logger().error(f"template: {error}")
             return
-        self._post(web.Template(str(stamp_ns(message))), png.tobytes())
+        self._post(web.Template(str(stamp_ns(message))), panel)
 
     def _check(self) -> None:
         """Say what keeps pictures or tracks from coming, and how the recording is."""

@@ -29,8 +29,8 @@ export class TemplateView {
     new ResizeObserver(() => this.draw()).observe(chart.parentElement);
   }
 
-  async #show(png) {
-    const bitmap = await createImageBitmap(new Blob([png], { type: "image/png" }));
+  async #show(jpeg) {
+    const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
     this.#picture.classList.remove("none");
     [this.#picture.width, this.#picture.height] = [bitmap.width, bitmap.height];
     this.#picture.getContext("2d").drawImage(bitmap, 0, 0);
