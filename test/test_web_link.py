@@ -8,6 +8,15 @@ from types import SimpleNamespace
 from autrack_ros.web.page_link import MAX_WAITING, PageLink
 
 
+class Data(tuple):
+    """What stands for a picture: its number and level."""
+
+    size = 50_000
+
+    def __len__(self) -> int:
+        return self.size
+
+
 class Page:
     """A link whose sends are kept, with a clock that stands."""
 
@@ -17,7 +26,7 @@ class Page:
         self.link = PageLink(1, "here", self._encode, lambda: self.now)
 
     async def _encode(self, picture, level):
-        return None if picture.number < 0 else (picture.number, level)
+        return None if picture.number < 0 else Data((picture.number, level))
 
     async def settle(self) -> None:
         for _ in range(8):
@@ -94,6 +103,21 @@ def test_slow_page_gets_smaller_pictures_and_a_quick_one_sharper_ones():
     assert levels["slow"][0] == levels["quick"][0]
     assert levels["slow"][-1] == 5
     assert levels["quick"][-1] == 0
+
+
+def test_small_pictures_are_not_made_smaller(monkeypatch):
+    monkeypatch.setattr(Data, "size", 10_000)
+    page = Page()
+
+    async def act():
+        for number in range(1, 20):
+            page.picture(number)
+            await page.settle()
+            page.now += 0.5
+            page.link.drawn(number)
+
+    page.run(act)
+    assert page.sent[0][1] == page.sent[-1][1]
 
 
 def test_tracks_wait_with_a_link_that_is_full_and_only_the_newest_does():

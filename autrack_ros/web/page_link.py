@@ -17,6 +17,7 @@ from autrack_ros.web.picture import LEVELS, Picture
 MAX_WAITING = 512  # messages; a page that lets more wait is given up
 _STALLED_S = 0.7  # a picture not drawn for so long: the link is full, tracks wait too
 _SLOW_S, _QUICK_S = 0.25, 0.1  # round trips that lower and raise the quality
+_SMALL_BYTES = 20_000  # it is not the size of such a picture that takes long
 _AWAY_S = 5.0  # a page that drew nothing for so long was hidden: says nothing of the link
 _QUICK_PICTURES = 10  # in a row, before the quality is raised
 _FIRST_LEVEL = 2
@@ -45,7 +46,8 @@ class PageLink:
         self._waiting: deque[str | bytes] = deque()
         self._newest: dict[str, str | bytes] = {}  # by kind: an older one is worth nothing
         self._picture: Picture | None = None
-        self._flying: dict[int, float] = {}  # pictures sent and not drawn yet: number, time
+        # Pictures sent and not drawn yet: time and bytes, by number.
+        self._flying: dict[int, tuple[float, int]] = {}
         self._wake = asyncio.Event()
         self._level, self._quick, self._round_trip_s = _FIRST_LEVEL, 0, 0.0
         self._sent = self._skipped = 0
@@ -72,16 +74,16 @@ class PageLink:
 
     def drawn(self, number: int) -> None:
         """The page has drawn a picture."""
-        sent = self._flying.pop(number, None)
-        if sent is None:
+        if number not in self._flying:
             return
+        sent, size = self._flying.pop(number)
         self._wake.set()
         round_trip = self._clock() - sent
         if round_trip > _AWAY_S:
             return
         self._round_trip_s = round_trip
         self._quick = self._quick + 1 if round_trip < _QUICK_S else 0
-        if round_trip > _SLOW_S:
+        if round_trip > _SLOW_S and size > _SMALL_BYTES:
             self._level = min(self._level + 1, len(LEVELS) - 1)
         elif self._quick >= _QUICK_PICTURES:
             self._level, self._quick = max(self._level - 1, 0), 0
@@ -109,7 +111,7 @@ class PageLink:
         data = await self._encode(picture, self._level)
         if data is None:
             return
-        self._flying[picture.number] = self._clock()
+        self._flying[picture.number] = self._clock(), len(data)
         self._sent += 1
         await send(data)
 
@@ -126,4 +128,4 @@ class PageLink:
 
     @property
     def _stalled(self) -> bool:
-        return any(self._clock() - sent > _STALLED_S for sent in self._flying.values())
+        return any(self._clock() - sent > _STALLED_S for sent, _ in self._flying.values())
