@@ -197,9 +197,9 @@ class RosBridge:
         answered: Answered,
         then: Callable[[], None] = lambda: None,
     ) -> None:
-        client = self._services[name]
+        client, full = self._services[name], self._node.resolve_service_name(f"tracker/{name}")
         if not client.service_is_ready():
-            answered(False, f"there is no service {client.service_name}: is the tracker running?")
+            answered(False, f"there is no service {full}: is the tracker running?")
             return
         delivery = Delivery(False, None, "")
 
@@ -213,7 +213,7 @@ class RosBridge:
                 then()
 
         client.call_async(request).add_done_callback(done)
-        delivery.text = client.service_name
+        delivery.text = full
         self._pending.append(_Pending(delivery, answered))
 
     def _answer_pending(self) -> None:
