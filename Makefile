@@ -3,13 +3,15 @@
 PYTHON ?= python3
 CLIP ?= .cache/bicycle
 BOX ?=
+PORT ?= 8080
+ADDRESS ?= 127.0.0.1
 
 VENV := .venv
 JAZZY := .venv-jazzy
 RUN := $(VENV)/bin/python
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
 
-.PHONY: help demo test test-jazzy lint train study clean .venv
+.PHONY: help demo web-demo test test-jazzy lint train study clean .venv
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -18,6 +20,9 @@ help: ## this list
 
 demo: .venv $(filter .cache/%,$(CLIP)) ## track a clip over ROS 2 into demo_output/ (CLIP=video.mp4 BOX=x,y,w,h for another clip)
 	$(RUN) -m autrack_ros.demo --clip "$(CLIP)" $(if $(BOX),--box "$(BOX)")
+
+web-demo: .venv $(filter .cache/%,$(CLIP)) ## a clip in a loop, the node, and its page for a browser (CLIP=video.mp4, PORT=8080, ADDRESS=0.0.0.0 lets others in)
+	$(RUN) -m autrack_ros.demo.web --clip "$(CLIP)" --port $(PORT) --address $(ADDRESS)
 
 test: .venv lint ## check the style and the types, run all tests
 	$(RUN) -m pytest -n 2 --dist loadgroup
@@ -50,7 +55,7 @@ clean: ## remove all that make made, but the environment and the fetched clips
 
 $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xml CMakeLists.txt \
 		$(wildcard cmake/* msg/* srv/* config/*.* launch/*.py) \
-		$(shell find autrack_ros -name '*.py' -o -name '*.safetensors')
+		$(shell find autrack_ros -name '*.py' -o -name '*.safetensors' -o -path '*/web/static/*')
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "ROS 2 wheels are made for \
 	Python 3.10 to 3.13, %s is %s: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
 	$(PYTHON) -m venv $(VENV)

@@ -15,7 +15,7 @@ import argparse
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,11 +154,11 @@ class Camera:
 
 def measure(case: Case, seconds: float, rate: float, parameters: list[str]) -> str:
     """Run one case with a node of its own; return its row."""
-    with node_process(parameters) as process, _spinning_node() as node:
+    with node_process(parameters) as process, spinning_node() as node:
         camera = Camera(node, case)
-        _wait_for(lambda: camera.ready, "the node")
+        wait_for(lambda: camera.ready, "the node")
         client = node.create_client(Initialize, "tracker/initialize")
-        _wait_for(client.service_is_ready, "its service")
+        wait_for(client.service_is_ready, "its service")
         clock = camera.stream(0.0, 1.0, rate) / rate
         calls = [client.call_async(Initialize.Request(box=box)) for box in camera.boxes(clock)]
         while not all(call.done() for call in calls):
@@ -170,11 +170,11 @@ def measure(case: Case, seconds: float, rate: float, parameters: list[str]) -> s
         clock += camera.stream(clock, 3.0, rate) / rate
         time.sleep(0.5)
         camera.latencies_ms.clear()
-        dropped, processor = camera.last.dropped_images, _processor_seconds(process.pid)
+        dropped, processor = camera.last.dropped_images, processor_seconds(process.pid)
         began = time.perf_counter()
         count = camera.stream(clock, seconds, rate)
         elapsed = time.perf_counter() - began
-        processor = _processor_seconds(process.pid) - processor
+        processor = processor_seconds(process.pid) - processor
         time.sleep(0.5)
         latencies = np.array(list(camera.latencies_ms.values()))
         states = "" if camera.last.state == Track.TRACKING or not case.targets else " (lost!)"
@@ -187,7 +187,8 @@ def measure(case: Case, seconds: float, rate: float, parameters: list[str]) -> s
 
 
 @contextmanager
-def _spinning_node() -> Iterator[Node]:
+def spinning_node() -> Iterator[Node]:
+    """A node whose callbacks a thread runs."""
     rclpy.init(args=[])  # not the words of this command
     node = Node("camera")
     executor = SingleThreadedExecutor()
@@ -203,15 +204,17 @@ def _spinning_node() -> Iterator[Node]:
         rclpy.try_shutdown()
 
 
-def _wait_for(condition: object, what: str) -> None:
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Wait until the condition holds; end the program if it does not for a minute."""
     end = time.monotonic() + WAIT_S
-    while not condition():  # type: ignore[operator]
+    while not condition():
         if time.monotonic() > end:
             raise SystemExit(f"{what} did not appear in {WAIT_S:g} s")
         time.sleep(0.05)
 
 
-def _processor_seconds(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
+    """What a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

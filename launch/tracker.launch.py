@@ -63,11 +63,23 @@ ARGUMENTS = (
         choices=["true", "false"],
         description="Also start RViz with overlay, heat map, template and markers",
     ),
+    DeclareLaunchArgument(
+        "web",
+        default_value="false",
+        choices=["true", "false"],
+        description="Also serve the page to see, mark and watch targets in a browser",
+    ),
+    DeclareLaunchArgument(
+        "web_address",
+        default_value="127.0.0.1",
+        description="Address the page is served on; 0.0.0.0 lets others in, with a token",
+    ),
+    DeclareLaunchArgument("web_port", default_value="8080", description="Port of the page"),
 )
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the node, RViz on demand, and the transport of images that both use."""
+    """Describe the node, RViz and the page on demand, and the transport of images that both use."""
     profile = PathJoinSubstitution([CONFIG, "fastdds_shm.xml"])
     namespace = LaunchConfiguration("namespace")
     remappings = [(name, LaunchConfiguration(name)) for name in ("image", "camera_info")]
@@ -99,6 +111,24 @@ def generate_launch_description() -> LaunchDescription:
                 parameters=[use_sim_time],
                 remappings=remappings,
                 condition=IfCondition(LaunchConfiguration("rviz")),
+            ),
+            Node(
+                package="autrack_ros",
+                executable="web_view",
+                namespace=namespace,
+                parameters=[
+                    LaunchConfiguration("params_file"),
+                    use_sim_time,
+                    {
+                        "address": ParameterValue(
+                            LaunchConfiguration("web_address"), value_type=str
+                        ),
+                        "port": ParameterValue(LaunchConfiguration("web_port"), value_type=int),
+                    },
+                ],
+                remappings=remappings,
+                output="screen",
+                condition=IfCondition(LaunchConfiguration("web")),
             ),
         ]
     )

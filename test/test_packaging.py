@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).parents[1]
-EXECUTABLES = ("tracker_node", "clip_publisher", "select_target")
+EXECUTABLES = ("tracker_node", "clip_publisher", "select_target", "web_view")
 
 
 def run_python(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +46,8 @@ def test_version_is_that_of_package_xml():
 
 
 @pytest.mark.parametrize(
-    "module", ["tracking", "messages", "evaluation", "training", "drawing", "cli"]
+    "module",
+    ["tracking", "messages", "evaluation", "training", "drawing", "web", "web.server", "cli"],
 )
 def test_layers_below_the_node_load_no_ros(module):
     code = (
@@ -60,12 +61,25 @@ def test_layers_below_the_node_load_no_ros(module):
 
 def test_tracking_imports_nothing_from_the_layers_above():
     code = (
-        "import sys, autrack_ros.tracking; "
+        "import sys; from autrack_ros.tracking import load_tracker; "
         "print(*(m for m in sys.modules if m.startswith('autrack_ros.')))"
     )
     loaded = run_python("-c", code).stdout.split()
     assert "autrack_ros.tracking.tracker" in loaded
     assert [m for m in loaded if not m.startswith("autrack_ros.tracking")] == []
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["tracking", "web.server", "web.web_view", "node.select_target", "node.clip_publisher"],
+)
+def test_what_does_not_compute_loads_no_torch(module):
+    if module.startswith("web"):
+        pytest.importorskip("aiohttp")
+    if module.startswith(("web.web_view", "node")):
+        pytest.importorskip("rclpy")
+    result = run_python("-c", f"import sys, autrack_ros.{module}; print('torch' in sys.modules)")
+    assert result.stdout.split() == ["False"], result.stderr
 
 
 def test_share_holds_every_configuration_launch_and_message_file(installed_prefix):

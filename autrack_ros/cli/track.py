@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import islice
@@ -12,13 +13,16 @@ import typer
 from typer.core import TyperCommand
 
 from autrack_ros.cli.console import err_console, progress_bar, write_json
+from autrack_ros.cli.extras import require
 from autrack_ros.cli.options import TrackerOptions, parse_box, with_tracker_options
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from autrack_ros.evaluation.frames import Frames
     from autrack_ros.evaluation.runner import TrackedFrame
-    from autrack_ros.tracking import Box, TrackResult
+    from autrack_ros.tracking import Box, Tracker, TrackResult
+    from autrack_ros.web.local_bridge import LocalBridge
 
 INTERRUPTED_STATUS = 130
 TRAIL_FRAMES = 60  # of the video: about two seconds
@@ -45,16 +49,25 @@ def track(
             help="A video file, a folder of images, or the index of a camera.", show_default=False
         ),
     ],
+    options: TrackerOptions,
     box: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="X,Y,W,H",
             help="The target on frame 1: left, top, width, height in pixels; "
-            "the image's corner is 0,0.",
+            "the image's corner is 0,0. With --web it can be drawn instead.",
             show_default=False,
         ),
-    ],
-    options: TrackerOptions,
+    ] = None,
+    web: Annotated[
+        bool, typer.Option(help="Serve a page in which to draw boxes and to watch.")
+    ] = False,
+    web_address: Annotated[
+        str, typer.Option(help="Its address; 0.0.0.0 lets others in, by a token.")
+    ] = "127.0.0.1",
+    web_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Its port; 0: a free one.")
+    ] = 8080,
     output: Annotated[
         Path | None,
         typer.Option(help="Write the boxes here, one x,y,w,h a line, frame 1 included."),
@@ -83,11 +96,18 @@ def track(
     autrack track frames/ --box 204,150,17,50 --no-adapt --json summary.json
 
     autrack track 0 --box 200,120,80,80 --video camera.mp4 (Ctrl-C ends it)
+
+    autrack track clip.mp4 --web --output boxes.txt (draw the box in a browser)
     """
-    target = parse_box(box)
+    target = None if box is None else parse_box(box)
+    if target is None and not web:
+        raise typer.BadParameter(
+            "say where the target is on frame 1, or draw it with --web", param_hint="'--box'"
+        )
+    if web:
+        require(aiohttp="web", segno="web")
     from autrack_ros.evaluation.boxfiles import write_boxes
     from autrack_ros.evaluation.frames import open_frames
-    from autrack_ros.evaluation.runner import track as run
     from autrack_ros.evaluation.video import VideoFile
     from autrack_ros.tracking import AutrackError
 
@@ -114,7 +134,8 @@ def track(
         sink = stack.enter_context(sink_file) if sink_file else None
         task = progress.add_task("adapting" if options.adapt else "starting", total=total, note="")
         try:
-            for frame in run(tracker, islice(frames, max_frames), target):
+            shown = _watched(stack, tracker, frames, web_address, web_port) if web else None
+            for frame in _run(tracker, islice(frames, max_frames), target, shown):
                 boxes.append(frame.box)
                 if frame.report is not None:
                     report = frame.report
@@ -130,6 +151,9 @@ def track(
         except AutrackError as error:  # what was tracked so far is kept
             failure = error
     if report is None:
+        if web and failure is None and not interrupted:
+            err_console.print(f"{source}: no target was drawn")
+            return
         raise failure or typer.Exit(INTERRUPTED_STATUS)
 
     if output is not None:
@@ -153,6 +177,36 @@ def track(
         err_console.print(f"{source}: {len(boxes)} of {frames.length} announced frames were read")
     if interrupted and frames.length is not None:
         raise typer.Exit(INTERRUPTED_STATUS)
+
+
+def _watched(
+    stack: ExitStack, tracker: Tracker, frames: Frames, address: str, port: int
+) -> LocalBridge:
+    """Serve the page until the stack ends; say where it is."""
+    from autrack_ros.web.guard import Access
+    from autrack_ros.web.local_bridge import LocalBridge
+    from autrack_ros.web.server import WebServer
+    from autrack_ros.web.welcome import welcome
+
+    is_clip = frames.length is not None
+    bridge = LocalBridge(frames.name, tracker, frames.fps or 25.0, is_clip)
+    server = WebServer(Access(address, port), bridge)
+    stack.callback(server.stop, "the clip has ended")
+    server.start()
+    bridge.start(server.hub)
+    typer.echo(welcome(server), err=True)
+    return bridge
+
+
+def _run(
+    tracker: Tracker, frames: Iterable[np.ndarray], box: Box | None, shown: LocalBridge | None
+) -> Iterator[TrackedFrame[TrackResult]]:
+    if shown is not None:
+        return shown.run(frames, box)
+    from autrack_ros.evaluation.runner import track as run
+
+    assert box is not None
+    return run(tracker, frames, box)
 
 
 def annotated(frame: TrackedFrame[TrackResult], trail: list[Box]) -> np.ndarray:

@@ -6,12 +6,17 @@ arrives as garbage: hence the conversions.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from geometry_msgs.msg import Vector3
 from std_msgs.msg import Header
 
 from autrack_ros.msg import AdaptationReport as AdaptationReportMessage
 from autrack_ros.msg import InitBox, Track
-from autrack_ros.tracking import AdaptationReport, Box, TrackResult
+from autrack_ros.tracking import Box
+
+if TYPE_CHECKING:
+    from autrack_ros.tracking import AdaptationReport, TrackResult
 
 STATE_NAMES = {
     Track.IDLE: "idle",

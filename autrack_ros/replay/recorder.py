@@ -16,11 +16,19 @@ from autrack_ros.evaluation.bags.writing import BagWriter
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic to record; ``type`` is the message class, such as sensor_msgs.msg.Image."""
+    """A topic to record.
+
+    Attributes:
+        name: full name.
+        type: the message class, such as sensor_msgs.msg.Image.
+        latched: a recorder that comes late gets the last messages.
+        best_effort: matches publishers of sensors too, and may miss messages of any.
+    """
 
     name: str
     type: type
     latched: bool = False
+    best_effort: bool = False
 
     @property
     def type_name(self) -> str:
@@ -30,7 +38,7 @@ class Topic:
 
 
 class Recorder:
-    """Subscribes topics reliably and writes what comes into a bag.
+    """Subscribes topics and writes what comes into a bag.
 
     It works inside ``spin_once`` only, in the caller's thread.
 
@@ -92,7 +100,8 @@ class Recorder:
         durability = (
             DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE
         )
-        quality = QoSProfile(
-            depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=durability
+        reliability = (
+            ReliabilityPolicy.BEST_EFFORT if topic.best_effort else ReliabilityPolicy.RELIABLE
         )
+        quality = QoSProfile(depth=100, reliability=reliability, durability=durability)
         self._node.create_subscription(topic.type, topic.name, record, quality, raw=True)

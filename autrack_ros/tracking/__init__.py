@@ -1,8 +1,15 @@
-"""The tracker: SiamFC++ with adversarial template adaptation, on arrays and tensors; no ROS."""
+"""The tracker: SiamFC++ with adversarial template adaptation, on arrays and tensors; no ROS.
 
-from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings
+What computes is loaded when it is first asked for: programs that only know boxes and errors, such
+as the page's server, start without PyTorch, in a fraction of its time and memory.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from autrack_ros.tracking.boxes import Box, iou, validate_box
-from autrack_ros.tracking.engine import TrackingEngine, TrackResult
 from autrack_ros.tracking.errors import (
     AutrackError,
     CheckpointError,
@@ -11,11 +18,17 @@ from autrack_ros.tracking.errors import (
     InvalidBoxError,
     InvalidImageError,
 )
-from autrack_ros.tracking.follower import FollowedFrame, Follower
-from autrack_ros.tracking.presence import PresenceSettings, TrackState
-from autrack_ros.tracking.presets import DEFAULT_PRESET, PRESETS, Preset, TrackerSettings
-from autrack_ros.tracking.target import Target
-from autrack_ros.tracking.tracker import Tracker, load_engine, load_tracker, resolve_device
+
+if TYPE_CHECKING:
+    from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings
+    from autrack_ros.tracking.engine import TrackingEngine, TrackResult
+    from autrack_ros.tracking.follower import FollowedFrame, Follower
+    from autrack_ros.tracking.presence import PresenceSettings, TrackState
+    from autrack_ros.tracking.presets import DEFAULT_PRESET, PRESETS, Preset, TrackerSettings
+    from autrack_ros.tracking.target import Target
+    from autrack_ros.tracking.tracker import Tracker, load_engine, load_tracker, resolve_device
+
+_COMPUTING = ("adaptation", "engine", "follower", "presence", "presets", "target", "tracker")
 
 __all__ = [
     "DEFAULT_PRESET",
@@ -45,3 +58,13 @@ __all__ = [
     "resolve_device",
     "validate_box",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name of the modules that compute."""
+    if name in __all__:
+        for module in (import_module(f"{__name__}.{part}") for part in _COMPUTING):
+            if name in vars(module):
+                globals()[name] = vars(module)[name]
+                return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
