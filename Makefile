@@ -11,18 +11,21 @@ JAZZY := .venv-jazzy
 RUN := $(VENV)/bin/python
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
 
-.PHONY: help demo web-demo test test-jazzy lint train study clean .venv
+.PHONY: help demo web-demo follow-demo test test-jazzy lint train study clean .venv
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv $(filter .cache/%,$(CLIP)) ## track a clip over ROS 2 into demo_output/ (CLIP=video.mp4 BOX=x,y,w,h for another clip)
 	$(RUN) -m autrack_ros.demo --clip "$(CLIP)" $(if $(BOX),--box "$(BOX)")
 
 web-demo: .venv $(filter .cache/%,$(CLIP)) ## a clip in a loop, the node, and its page for a browser (CLIP=video.mp4, PORT=8080, ADDRESS=0.0.0.0 lets others in)
 	$(RUN) -m autrack_ros.demo.web --clip "$(CLIP)" --port $(PORT) --address $(ADDRESS)
+
+follow-demo: .venv ## a robot that is not there follows an object, over ROS 2, into follow_output/
+	$(RUN) -m autrack_ros.demo.follow
 
 test: .venv lint ## check the style and the types, run all tests
 	$(RUN) -m pytest -n 2 --dist loadgroup
@@ -46,7 +49,7 @@ study: .venv ## measure what the template update is worth: docs/template_update.
 	$(RUN) -m benchmarks.template_update config/study/template_update.yaml
 
 clean: ## remove all that make made, but the environment and the fetched clips
-	rm -rf build demo_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build demo_output follow_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find autrack_ros test launch -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment: ROS 2 and torch, then this package with its messages. `python -m` from this folder takes the modules
@@ -54,7 +57,7 @@ clean: ## remove all that make made, but the environment and the fetched clips
 .venv: $(VENV)/installed ## the environment that the other targets use
 
 $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xml CMakeLists.txt \
-		$(wildcard cmake/* msg/* srv/* config/*.* launch/*.py) \
+		$(wildcard cmake/* action/* msg/* srv/* config/*.* launch/*.py) \
 		$(shell find autrack_ros -name '*.py' -o -name '*.safetensors' -o -path '*/web/static/*')
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "ROS 2 wheels are made for \
 	Python 3.10 to 3.13, %s is %s: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
@@ -65,7 +68,7 @@ $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xm
 
 # ROS 2 Jazzy in the same way. The tests take the modules of the tree, so it is made anew only for messages and files.
 $(JAZZY)/installed: requirements-jazzy.txt setup.py setup.cfg package.xml CMakeLists.txt \
-		$(wildcard cmake/* msg/* srv/* config/*.* launch/*.py)
+		$(wildcard cmake/* action/* msg/* srv/* config/*.* launch/*.py)
 	$(PYTHON) -m venv $(JAZZY)
 	$(JAZZY)/bin/python -m pip install -q -r requirements-jazzy.txt
 	$(JAZZY)/bin/python -m pip install -q --no-build-isolation ".[bag,test]"

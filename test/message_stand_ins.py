@@ -67,3 +67,8 @@ def foxglove_msgs(with_timestamp: bool = True) -> SimpleNamespace:
         ),
         ImageAnnotations=_kind("ImageAnnotations", circles=[], points=[], texts=[], **own),
     )
+
+
+def tf2_msgs() -> SimpleNamespace:
+    """tf2_msgs.msg."""
+    return SimpleNamespace(TFMessage=_kind("TFMessage", transforms=[]))

@@ -18,10 +18,12 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="needs the built messages of this package")
 
 import rclpy
+from autrack_ros.action import Follow
 from autrack_ros.msg import Status, Track
+from rclpy.action import get_action_server_names_and_types_by_node
 from rclpy.signals import SignalHandlerOptions
 from ros_process import environment
-from std_msgs.msg import Byte, Char, Float64
+from std_msgs.msg import Byte, Char, Float32, Float64
 
 from autrack_ros.drawing import STATES, style_of
 from autrack_ros.node import qos
@@ -39,6 +41,7 @@ STAND_INS = {
     "vision_msgs": SimpleNamespace(Detection2DArray=Byte),
     "foxglove_msgs": SimpleNamespace(ImageAnnotations=Char),
     "autoware_internal_debug_msgs": SimpleNamespace(Float64Stamped=Float64),
+    "tf2_msgs": SimpleNamespace(TFMessage=Float32),
 }
 # Every ROS 2 node has those of the first two, every lifecycle node those of the last.
 OF_EVERY_NODE = ("rcl_interfaces", "type_description_interfaces", "lifecycle_msgs")
@@ -58,10 +61,11 @@ class Interface:
     inputs: dict[str, tuple[str, str]]
     outputs: dict[str, tuple[str, str]]
     services: dict[str, str]
+    actions: dict[str, str]
 
     @property
     def names(self) -> set[str]:
-        return {*self.inputs, *self.outputs, *self.services}
+        return {*self.inputs, *self.outputs, *self.services, *self.actions}
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +81,10 @@ def interface() -> Iterator[Interface]:
             patch.setenv(name, value)
         patch.setattr(OptionalMessages, "find", find_or_stand_in)
         rclpy.init(
-            args=["--ros-args", "-p", "runtime:=torch", "-p", "threads:=1"],
+            args=[
+                "--ros-args",
+                *("-p", "runtime:=torch", "-p", "threads:=1", "-p", "publish_tf:=true"),
+            ],
             signal_handler_options=SignalHandlerOptions.NO,
         )
         node = TrackerNode()
@@ -99,6 +106,12 @@ def interface() -> Iterator[Interface]:
                     short(service.service_name): type_name(service.srv_type)
                     for service in node.services
                     if is_own(service.srv_type)
+                },
+                {
+                    short(name): kind.replace("/action/", "/")
+                    for name, (kind,) in get_action_server_names_and_types_by_node(
+                        node, node.get_name(), node.get_namespace()
+                    )
                 },
             )
         finally:
@@ -128,7 +141,7 @@ def short(name: str) -> str:
     """As the docs write it for a node /tracker: ~/x, an input x, or /x for the whole robot's."""
     if name.startswith("/tracker/"):
         return f"~/{name.removeprefix('/tracker/')}"
-    return name if name == "/diagnostics" else name.removeprefix("/")
+    return name if name in ("/diagnostics", "/tf") else name.removeprefix("/")
 
 
 def table(heading: str, file: Path = TOPICS) -> list[dict[str, str]]:
@@ -160,6 +173,19 @@ def test_topics_out_are_those_of_the_node(interface: Interface) -> None:
 def test_services_are_those_of_the_node(interface: Interface) -> None:
     documented = {name: kind for name, (kind,) in by_name(table("Services"), "type").items()}
     assert documented == interface.services
+
+
+def test_actions_are_those_of_the_node(interface: Interface) -> None:
+    documented = {name: kind for name, (kind,) in by_name(table("Actions"), "type").items()}
+    assert documented == interface.actions
+
+
+def test_results_of_the_action_are_its_constants() -> None:
+    _, _, section = TOPICS.read_text(encoding="utf-8").partition("why the goal ended:\n")
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (\d+) \|", section.partition("\n## ")[0], re.MULTILINE)
+    text = (ROOT / "action" / "Follow.action").read_text()
+    names = re.findall(r"^uint8 ([A-Z_]+)=", text, re.MULTILINE)
+    assert dict(rows) == {name: str(getattr(Follow.Result, name)) for name in names}
 
 
 def expected_parameter(row: TrackerParameter) -> tuple[str, str, str, str, str]:
@@ -199,7 +225,7 @@ def test_every_documented_parameter_exists() -> None:
 def numbers_by_name(message: type) -> dict[str, int]:
     """Constants of a message, as in its definition."""
     path = ROOT / "msg" / f"{message.__name__}.msg"
-    names = re.findall(r"^uint8 ([A-Z]+)=", path.read_text(), re.MULTILINE)
+    names = re.findall(r"^uint8 ([A-Z_]+)=", path.read_text(), re.MULTILINE)
     return {name: getattr(message, name) for name in names}
 
 

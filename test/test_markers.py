@@ -142,3 +142,13 @@ def test_a_wrong_calibration_is_told() -> None:
     wrong = CameraInfo(distortion_model="unknown", k=K.ravel().tolist())
     with pytest.raises(InvalidCameraError, match="unknown"):
         TargetMarkers().update(header(), wrong, [target()], 2.0)
+
+
+def test_a_target_whose_distance_is_known_is_shown_there() -> None:
+    near, other = MarkedTarget("near", BOX, ORANGE, distance_m=0.7), target("other")
+    lengths = {
+        marker.ns: np.linalg.norm(points(marker)[1])
+        for marker in begun(near, other)[1].markers
+        if marker.type == Marker.ARROW and marker.ns
+    }
+    assert lengths == pytest.approx({"near": 0.7, "other": 2.0})

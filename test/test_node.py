@@ -37,7 +37,7 @@ from autrack_ros.drawing import Trail
 from autrack_ros.node import publications, qos
 from autrack_ros.node.optional_messages import OptionalMessages
 from autrack_ros.node.publications import Publications
-from autrack_ros.node.target_session import TrackedTarget
+from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
     Box,

@@ -89,6 +89,7 @@ def test_share_holds_every_configuration_launch_and_message_file(installed_prefi
         ("launch", "*.launch.py"),
         ("msg", "*.msg"),
         ("srv", "*.srv"),
+        ("action", "*.action"),
     ):
         wanted = {p.name for p in (ROOT / folder).glob(pattern) if p.is_file()}
         assert wanted
@@ -126,7 +127,7 @@ def test_executable_is_a_file_that_ros2_run_finds(name, installed_prefix):
     assert path.read_text().startswith("#!/usr/bin/env python3\n")
 
 
-@pytest.mark.parametrize("name", ["tracker", "demo", "evaluate_bag"])
+@pytest.mark.parametrize("name", ["tracker", "demo", "evaluate_bag", "follow"])
 def test_launch_file_describes_documented_arguments(name):
     pytest.importorskip("launch_ros")
     from launch import LaunchContext

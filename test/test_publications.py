@@ -16,8 +16,9 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from autrack_ros.drawing import Trail
+from autrack_ros.node.positions import Located
 from autrack_ros.node.publications import Counts, Publications
-from autrack_ros.node.target_session import TrackedTarget
+from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.tracking import Box, TrackState
 from autrack_ros.tracking.engine import TrackResult
 
@@ -54,6 +55,10 @@ TARGETS = [
 ]
 
 
+LOCATED = dict.fromkeys(("seen", "new"), Located(bearing=(0.0, 0.6, 0.8)))
+LOCATED |= dict.fromkeys(("behind", "lost"), Located())
+
+
 class Publisher:
     def __init__(self, watchers: int) -> None:
         self.published: list[Any] = []
@@ -81,9 +86,9 @@ class World:
 
     def publish(self, selected: str = "seen") -> dict[str, list[Any]]:
         """Publish all of an image; return the messages by topic."""
-        publications = Publications(self, self)
-        tracks = publications.tracks(HEADER, TARGETS, selected, INFO, COUNTS)
-        publications.views(tracks, HEADER, IMAGE.shape[0], TARGETS, INFO, 1.0)
+        publications = Publications(self, self, publish_tf=False)
+        tracks = publications.tracks(HEADER, TARGETS, LOCATED, selected, INFO, COUNTS)
+        publications.views(tracks, HEADER, IMAGE.shape[0], TARGETS, LOCATED, INFO, 1.0)
         publications.pictures(HEADER, IMAGE, TARGETS, selected)
         return {name: it.published for name, it in self.publishers.items() if it.published}
 
@@ -99,7 +104,7 @@ def test_tracks_say_of_every_target_what_is_known_and_nothing_else() -> None:
     }
     tracks = {track.id: track for track in array.tracks}
     assert (tracks["seen"].size_x, tracks["new"].size_x) == (SEEN.w, SEEN.w)
-    assert tracks["seen"].bearing.z > 0
+    assert tracks["seen"].bearing.z == 0.8
     for name in ("behind", "lost"):
         track = tracks[name]
         assert (track.size_x, track.score, track.peak, track.bearing.z) == (0, 0, 0, 0)
@@ -109,7 +114,8 @@ def test_tracks_say_of_every_target_what_is_known_and_nothing_else() -> None:
 def test_the_selected_target_is_on_track_also_of_an_unusable_image() -> None:
     world = World(watchers=0)
     assert world.publish(selected="lost")["~/track"][0].id == "lost"
-    Publications(world, world).unusable(HEADER, ["seen", "lost"], "lost", COUNTS)
+    located = dict.fromkeys(("seen", "lost"), Located())
+    Publications(world, world, publish_tf=False).unusable(HEADER, located, "lost", COUNTS)
     (track,) = world.publishers["~/track"].published
     assert (track.id, track.state, track.size_x) == ("lost", Track.LOST, 0)
 

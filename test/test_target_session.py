@@ -22,7 +22,8 @@ from autrack_ros.node.background_adaptation import AdaptationJob, Adapted
 from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
 from autrack_ros.node.parameters import Settings
 from autrack_ros.node.request import MAX_ID_BYTES, Request
-from autrack_ros.node.target_session import TargetSession, TrackedTarget
+from autrack_ros.node.target_reports import TrackedTarget
+from autrack_ros.node.target_session import TargetSession
 from autrack_ros.tracking import (
     AdaptationSettings,
     Box,
@@ -46,6 +47,8 @@ SETTINGS = Settings(
     selected_target="",
     tolerance_ns=PERIOD_NS,
     marker_depth=1.0,
+    depth_tolerance_ns=0,
+    prediction_ns=0,
     class_id="",
     take_all=False,
 )

@@ -97,7 +97,11 @@ def check_image(message: Image) -> tuple[int, int]:
         accepted = ", ".join(ACCEPTED_ENCODINGS)
         shown = message.encoding[:_MAX_FORMAT_CHARACTERS]
         raise InvalidImageError(f"encoding '{shown}': accepted are {accepted}")
-    _check_layout(message, encoding)
+    if encoding.channels == 2 and message.width % 2:
+        raise InvalidImageError(
+            f"width {message.width}: must be even with encoding '{message.encoding}'"
+        )
+    check_layout(message, message.width * encoding.channels * np.dtype(encoding.dtype).itemsize)
     return message.width, message.height
 
 
@@ -152,13 +156,15 @@ def _size_of(message: CompressedImage, data: bytes) -> tuple[int, int]:
     return size
 
 
-def _check_layout(message: Image, encoding: _Encoding) -> None:
+def check_layout(message: Image, row: int) -> None:
+    """Check that a message's sizes fit each other; ``row``: bytes of a row without padding.
+
+    Raises:
+        InvalidImageError: names the field, its value and what is accepted.
+    """
     width, height, step, size = message.width, message.height, message.step, len(message.data)
     if width < 1 or height < 1:
         raise InvalidImageError(f"width {width}, height {height}: both must be at least 1")
-    if encoding.channels == 2 and width % 2:
-        raise InvalidImageError(f"width {width}: must be even with encoding '{message.encoding}'")
-    row = width * encoding.channels * np.dtype(encoding.dtype).itemsize
     if step < row:
         raise InvalidImageError(
             f"step {step}: a row of {width} {message.encoding} pixels has at least {row} bytes"

@@ -37,6 +37,8 @@ class Health:
         model: name of the preset.
         runtime: what computes a frame.
         targets: state by target id.
+        depth: whether depth images have come.
+        depth_problem: why a target's position is not measured; empty while all are.
         process_memory_mb: resident memory, MB; None if unknown.
         gpu_memory_mb: memory of the GPU, MB; None without a GPU.
         error: the last one, empty if there was none.
@@ -50,6 +52,8 @@ class Health:
     model: str
     runtime: str
     targets: Mapping[str, str] = field(default_factory=dict)
+    depth: bool = False
+    depth_problem: str = ""
     process_memory_mb: float | None = None
     gpu_memory_mb: float | None = None
     error: str = ""
@@ -60,8 +64,9 @@ def judge(health: Health) -> tuple[bytes, str]:
     """Return the level, and every reason for it or, if all is well, what the node does.
 
     ERROR: no image for ``NO_IMAGE_S``, or an error in the last ``FRESH_ERROR_S`` since which no
-    image was processed. WARN: such an error since which images were processed, or more than
-    ``HIGH_DROPPED_SHARE`` of the images dropped.
+    image was processed. WARN: such an error since which images were processed, a target whose
+    position is not measured although depth images come, or more than ``HIGH_DROPPED_SHARE`` of the
+    images dropped.
     """
     frames = health.frames
     reasons: list[tuple[bytes, str]] = []
@@ -78,6 +83,8 @@ def judge(health: Health) -> tuple[bytes, str]:
         recovered = frames.track_age_s < health.error_age_s
         level = DiagnosticStatus.WARN if recovered else DiagnosticStatus.ERROR
         reasons.append((level, f"{health.error_age_s:.0f} s ago: {health.error}"))
+    if health.depth_problem:
+        reasons.append((DiagnosticStatus.WARN, f"no position: {health.depth_problem}"))
     if frames.dropped_share > HIGH_DROPPED_SHARE:
         reasons.append(
             (
@@ -157,6 +164,7 @@ def _values(health: Health) -> dict[str, str]:
         "Model": health.model,
         "Runtime": health.runtime,
         "Targets": str(len(health.targets)),
+        "Depth": (health.depth_problem or "used") if health.depth else "none",
         **{f"Target {name}": state for name, state in health.targets.items()},
         "Last error": health.error or "none",
     }

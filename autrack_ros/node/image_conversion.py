@@ -27,6 +27,7 @@ __all__ = [
     "declared_size",
     "float_to_image",
     "image_to_bgr",
+    "millimeters_to_image",
 ]
 
 
@@ -38,6 +39,11 @@ def bgr_to_image(bgr: np.ndarray, header: Header) -> Image:
 def float_to_image(values: np.ndarray, header: Header) -> Image:
     """Make a 32FC1 message of an HxW float32 array."""
     return _to_image(values, header, "32FC1")
+
+
+def millimeters_to_image(values: np.ndarray, header: Header) -> Image:
+    """Make a 16UC1 message of an HxW uint16 array, as depth images are."""
+    return _to_image(values, header, "16UC1")
 
 
 def _to_image(values: np.ndarray, header: Header, encoding: str) -> Image:

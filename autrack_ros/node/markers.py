@@ -27,19 +27,22 @@ class MarkedTarget:
         id: of the target; the namespace of its markers.
         box: edge coordinates in pixels of the image.
         color_bgr: 0..255 each, as those of ``drawing``.
+        distance_m: from the camera to it; None where that is not known.
     """
 
     id: str
     box: Box
     color_bgr: tuple[int, int, int]
+    distance_m: float | None = None
 
 
 class TargetMarkers:
     """Make the markers of every image, and take away those of targets that are gone.
 
     An arrow leads from the camera to the middle of the box, and lines from the camera to the box's
-    corners and around them. All end ``depth_m`` from the camera, measured along each ray: unlike a
-    plane at that depth, there is such a point in every direction that a wide lens sees.
+    corners and around them. All end at the target's distance from the camera, or where that is not
+    known at ``depth_m``, measured along each ray: unlike a plane at that depth, there is such a
+    point in every direction that a wide lens sees.
     """
 
     def __init__(self) -> None:
@@ -67,7 +70,7 @@ class TargetMarkers:
             header: of the image; its frame is the camera's optical frame.
             info: calibration of the camera.
             targets: those with a box to be shown; ids differ.
-            depth_m: length of the rays, metres, above 0.
+            depth_m: length of the rays of targets without a distance, metres, above 0.
 
         Raises:
             InvalidCameraError: the calibration cannot be used.
@@ -76,8 +79,9 @@ class TargetMarkers:
         shown = list(targets)
         rays = bearings(info, np.array([_corners(target.box) for target in shown]))
         if rays is not None:
-            for target, ends in zip(shown, rays.reshape(-1, 5, 3) * depth_m, strict=True):
-                made += _markers(header, target, ends, depth_m)
+            for target, ends in zip(shown, rays.reshape(-1, 5, 3), strict=True):
+                length = depth_m if target.distance_m is None else target.distance_m
+                made += _markers(header, target, ends * length, length)
         now = {(marker.ns, marker.id) for marker in made}
         if self._shown is None:
             gone = [Marker(header=header, action=Marker.DELETEALL)]

@@ -6,13 +6,15 @@ arrives as garbage: hence the conversions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from geometry_msgs.msg import Vector3
+from geometry_msgs.msg import Point, Vector3
 from std_msgs.msg import Header
 
 from autrack_ros.msg import AdaptationReport as AdaptationReportMessage
-from autrack_ros.msg import InitBox, Track
+from autrack_ros.msg import InitBox, Motion, Track
+from autrack_ros.node.positions import Located, Place
 from autrack_ros.tracking import Box
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def track_message(
     box: Box | None = None,
     score: float = 0.0,
     result: TrackResult | None = None,
-    bearing: tuple[float, float, float] | None = None,
+    located: Located | None = None,
     processing_ms: float = 0.0,
     adaptation_ms: float = 0.0,
     processed_images: int = 0,
@@ -55,12 +57,14 @@ def track_message(
         processed_images=processed_images,
         dropped_images=dropped_images,
     )
+    if located is not None:
+        _fill_motion(message.motion, located)
     if box is not None:
         message.center_x, message.center_y = map(float, box.center)
         message.size_x, message.size_y = float(box.w), float(box.h)
         message.score = float(score)
-        if bearing is not None:
-            message.bearing = Vector3(**dict(zip("xyz", map(float, bearing), strict=True)))
+        if located is not None and located.bearing is not None:
+            message.bearing = _vector(located.bearing)
         if result is not None:
             message.peak = float(result.peak)
             message.second_peak = float(result.second_peak)
@@ -68,6 +72,30 @@ def track_message(
     if result is not None:
         message.response_to_image = result.response_to_image.ravel()
     return message
+
+
+def _fill_motion(message: Motion, located: Located) -> None:
+    center, position = located.center, located.position
+    if center is not None:
+        message.image_source = _source(center)
+        message.center_x, message.center_y = center.position.tolist()
+        message.center_velocity_x, message.center_velocity_y = center.velocity.tolist()
+    if position is not None:
+        message.position_source = _source(position)
+        x, y, z = position.position.tolist()
+        message.position = Point(x=x, y=y, z=z)
+        message.position_covariance = position.covariance.ravel()
+        message.velocity = _vector(position.velocity.tolist())
+    message.no_position = located.reason
+
+
+def _source(place: Place) -> int:
+    return Motion.PREDICTED if place.predicted else Motion.MEASURED
+
+
+def _vector(values: Sequence[float]) -> Vector3:
+    x, y, z = map(float, values)
+    return Vector3(x=x, y=y, z=z)
 
 
 def report_message(

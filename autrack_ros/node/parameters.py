@@ -162,7 +162,31 @@ PARAMETERS = (
         "selected_target", "", "Target on ~/track and the heat map; empty or unknown: the first"
     ),
     TrackerParameter(
-        "marker_depth", 1.0, "Length of the view rays on ~/markers", "m", range=(0.001, 1000)
+        "marker_depth",
+        1.0,
+        "Length of the view rays on ~/markers where the distance is not known",
+        "m",
+        range=(0.001, 1000),
+    ),
+    TrackerParameter(
+        "depth.tolerance",
+        0.05,
+        "Largest difference between the stamps of an image and of its depth",
+        "s",
+        range=(0, 10),
+    ),
+    TrackerParameter(
+        "motion.prediction",
+        0.5,
+        "Longest time for which a target's motion is carried on without seeing it",
+        "s",
+        range=(0, 10),
+    ),
+    TrackerParameter(
+        "publish_tf",
+        False,
+        "Publish a frame <node>/<id> on /tf for every target with a position",
+        read_only=True,
     ),
     TrackerParameter(
         "detections.class_id", "", "Class taken from init_detections; empty: any of them"
@@ -217,6 +241,8 @@ class Settings:
     selected_target: str
     tolerance_ns: int
     marker_depth: float
+    depth_tolerance_ns: int
+    prediction_ns: int
     class_id: str
     take_all: bool
 
@@ -272,6 +298,8 @@ def read_settings(node: Node, changes: Iterable[Parameter] = ()) -> Settings:
         selected_target=values["selected_target"],
         tolerance_ns=round(values["image_buffer.tolerance"] * 1e9),
         marker_depth=values["marker_depth"],
+        depth_tolerance_ns=round(values["depth.tolerance"] * 1e9),
+        prediction_ns=round(values["motion.prediction"] * 1e9),
         class_id=values["detections.class_id"],
         take_all=values["detections.take_all"],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,17 +13,21 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from autrack_ros.msg import Status
+from autrack_ros.msg import Status, Track
 from autrack_ros.node.background_adaptation import Adapted, BackgroundAdaptation
 from autrack_ros.node.camera import InvalidCameraError, check_image_size
+from autrack_ros.node.depth import DepthImages
 from autrack_ros.node.frame_statistics import FrameStatistics
 from autrack_ros.node.image_buffer import ImageBuffer
 from autrack_ros.node.messages import STATE_NAMES
 from autrack_ros.node.optional_messages import OptionalMessages
 from autrack_ros.node.parameters import Settings
+from autrack_ros.node.positions import Positions
 from autrack_ros.node.problems import Problems, described
 from autrack_ros.node.publications import Counts, Publications
-from autrack_ros.node.target_session import TargetSession, TrackedTarget
+from autrack_ros.node.request import End
+from autrack_ros.node.target_reports import TrackedTarget
+from autrack_ros.node.target_session import TargetSession
 from autrack_ros.node.timing_topics import TimingTopics, pipeline_latency_ms
 from autrack_ros.node.transports import Transport
 from autrack_ros.node.worker import Worker
@@ -43,10 +47,13 @@ class Pipeline:
         engine: what computes.
         transport: how images come.
         images: the recent ones; who puts an image here adds it there first.
+        depth: the depth images; others add to it.
         settings: those that may change, at the start.
         statistics: is told of every image that was processed.
         problems: is told what goes wrong.
         optional: message packages that may be missing.
+        publish_tf: also a TF frame for every target with a position.
+        on_tracks: called in the worker's thread with what was published of an image.
     """
 
     def __init__(
@@ -55,10 +62,13 @@ class Pipeline:
         engine: TrackingEngine,
         transport: Transport,
         images: ImageBuffer[Any],
+        depth: DepthImages,
         settings: Settings,
         statistics: FrameStatistics,
         problems: Problems,
         optional: OptionalMessages,
+        publish_tf: bool,
+        on_tracks: Callable[[Sequence[Track]], None],
     ) -> None:
         self.engine = engine
         self.camera_info: CameraInfo | None = None
@@ -69,13 +79,20 @@ class Pipeline:
         self._statistics = statistics
         self._problems = problems
         self._processed = 0
-        self._publications = Publications(node, optional)
+        self._on_tracks = on_tracks
+        self._positions = Positions(depth, self._on_depth)
+        self._publications = Publications(node, optional, publish_tf)
         self._timing = TimingTopics(node, optional)
         self._adaptation = BackgroundAdaptation(engine, self._on_adapted)
         self._session = TargetSession(
             engine, images, transport.to_bgr, self._adaptation.put, self, settings
         )
         self._worker = Worker(self._process, self._on_error, self._session.catch_up)
+
+    @property
+    def depth_problem(self) -> str:
+        """Why a target's position is not measured; empty while all are, or without depth."""
+        return self._positions.problem
 
     def start(self) -> None:
         """Start the threads."""
@@ -99,7 +116,9 @@ class Pipeline:
     def stop(self) -> None:
         """End the targets and the threads, and leave the topics."""
         if self._node.context.ok():  # otherwise nobody can be told any more
-            self.command(lambda session: session.remove_all("the node was cleaned up"))
+            self.command(
+                lambda session: session.remove_all("the node was cleaned up", End.NODE_DOWN)
+            )
         if not all([self._worker.stop(), self._adaptation.stop()]):
             self._problems.error("a thread that computes has not ended in time: its memory is kept")
         self._publications.close()
@@ -113,22 +132,26 @@ class Pipeline:
         try:
             image, targets = self._follow(message)
         except Exception as error:
-            ids, counts = self._session.ids, self._counts(started)
-            self._publications.unusable(header, ids, self._selected(), counts)
+            settings, counts = self._session.settings, self._counts(started)
+            located = self._positions.predict(header, self._session.ids, settings)
+            self._on_tracks(self._publications.unusable(header, located, self._selected(), counts))
             self._session.refuse_impatient(described(error))
             raise
         self._processed += 1
         selected = self._selected()
         info = self._camera_of(image)
+        size = (0, 0) if image is None else image.shape[1::-1]
+        located = self._positions.locate(header, size, targets, info, self._session.settings)
         counts = self._counts(started)
-        tracks = self._publications.tracks(header, targets, selected, info, counts)
+        tracks = self._publications.tracks(header, targets, located, selected, info, counts)
+        self._on_tracks(tracks)
         latency_ms = pipeline_latency_ms(self._node.get_clock(), header.stamp)
         self._statistics.image_processed(counts.processing_ms, latency_ms, counts.dropped)
         self.states = {track.id: STATE_NAMES[track.state] for track in tracks}
         self._timing.publish(counts.processing_ms, latency_ms)
         if image is not None:
             depth = self._session.settings.marker_depth
-            self._publications.views(tracks, header, image.shape[0], targets, info, depth)
+            self._publications.views(tracks, header, image.shape[0], targets, located, info, depth)
             self._publications.pictures(header, image, targets, selected)
         for _ in range(_STEPS_AN_IMAGE):
             self._session.catch_up()
@@ -180,6 +203,7 @@ class Pipeline:
         """Say that a target was started in the image of the header."""
         seconds = header.stamp.sec + header.stamp.nanosec / 1e9
         self._problems.info(f"target '{target_id}': started in the image of {seconds:.3f} s")
+        self._positions.forget(target_id)
         self._publications.status(Status.STARTED, target_id, "", header)
 
     def refused(self, target_id: str, reason: str) -> None:
@@ -189,10 +213,20 @@ class Pipeline:
 
     def ended(self, target_id: str, reason: str) -> None:
         """Say that a target is no longer followed."""
+        self._positions.forget(target_id)
         # Another dictionary: the diagnostics may be reading this one.
         self.states = {name: state for name, state in self.states.items() if name != target_id}
         self._problems.info(f"target '{target_id}': ended, {reason}")
         self._publications.status(Status.ENDED, target_id, reason)
+
+    def _on_depth(self, target_id: str, is_measured: bool, reason: str) -> None:
+        """Say that a target's position is measured again, or no longer."""
+        event = Status.DEPTH_FOUND if is_measured else Status.DEPTH_LOST
+        self._publications.status(event, target_id, reason)
+        if is_measured:
+            self._problems.info(f"target '{target_id}': its position is measured again")
+        else:
+            self._problems.warning(f"target '{target_id}': its position is not measured: {reason}")
 
     def adapted(self, done: Adapted) -> None:
         """Publish what an adaptation has done."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,13 +26,14 @@ from autrack_ros.msg import Status, Track, TrackArray
 from autrack_ros.node import qos
 from autrack_ros.node.annotations import annotations_message
 from autrack_ros.node.background_adaptation import Adapted
-from autrack_ros.node.camera import bearing
 from autrack_ros.node.detections import detections_message
 from autrack_ros.node.image_conversion import bgr_to_image, float_to_image
 from autrack_ros.node.markers import MarkedTarget, TargetMarkers
 from autrack_ros.node.messages import STATE_NAMES, report_message, track_message
 from autrack_ros.node.optional_messages import OptionalMessages
-from autrack_ros.node.target_session import TrackedTarget
+from autrack_ros.node.poses import PosePublications, watched
+from autrack_ros.node.positions import Located
+from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.tracking import TrackState
 
 _STATES = {
@@ -65,9 +66,10 @@ class Publications:
     Args:
         node: gets the publishers.
         optional: message packages that may be missing.
+        publish_tf: also a frame for every target with a position.
     """
 
-    def __init__(self, node: Node, optional: OptionalMessages) -> None:
+    def __init__(self, node: Node, optional: OptionalMessages, publish_tf: bool) -> None:
         self._node = node
         self._made: list[Publisher] = []
         self._tracks = self._make(TrackArray, "~/tracks", qos.RESULT)
@@ -80,6 +82,8 @@ class Publications:
         self._overlay = self._make(Image, "~/overlay", qos.DEBUG_IMAGE)
         self._markers = self._make(MarkerArray, "~/markers", qos.RESULT)
         self._target_markers = TargetMarkers()
+        prefix = node.get_fully_qualified_name().lstrip("/") if publish_tf else None
+        self._poses = PosePublications(self._make, optional, prefix)
         self._optional: list[Publisher] = []
         self._vision = optional.find("~/detections and init_detections", "vision_msgs")
         if self._vision is not None:
@@ -96,7 +100,7 @@ class Publications:
     def image_is_needed(self) -> bool:
         """Whether an image without targets must be read all the same."""
         outputs = [self._overlay, self._markers, *self._optional]
-        return any(map(_watched, outputs))
+        return any(map(watched, outputs))
 
     def close(self) -> None:
         """Take the markers away, and the publishers from the node."""
@@ -123,25 +127,33 @@ class Publications:
         self,
         header: Header,
         targets: Sequence[TrackedTarget],
+        located: Mapping[str, Located],
         selected: str | None,
         info: CameraInfo | None,
         counts: Counts,
     ) -> list[Track]:
         """Publish where all targets are, and return that."""
-        messages = {target.id: _message(header, target, info, counts) for target in targets}
+        messages = {
+            target.id: _message(header, target, located[target.id], counts) for target in targets
+        }
         self._publish_tracks(header, messages, selected, counts)
+        self._poses.publish(header, located, selected, info)
         return list(messages.values())
 
     def unusable(
-        self, header: Header, ids: Sequence[str], selected: str | None, counts: Counts
-    ) -> None:
-        """Say of all targets that an image did not show where they are.
+        self, header: Header, located: Mapping[str, Located], selected: str | None, counts: Counts
+    ) -> list[Track]:
+        """Say of all targets that an image did not show where they are, and return that.
 
         Whoever follows the tracks must not go on with the boxes of the image before.
         """
-        messages = {name: _with_counts(header, Track.LOST, counts, name) for name in ids}
+        messages = {
+            name: _with_counts(header, Track.LOST, counts, name, predicted)
+            for name, predicted in located.items()
+        }
         self._publish_tracks(header, messages, selected, counts)
         self._markers.publish(self._target_markers.clear(header))
+        return list(messages.values())
 
     def views(
         self,
@@ -149,19 +161,25 @@ class Publications:
         header: Header,
         image_height: int,
         targets: Sequence[TrackedTarget],
+        located: Mapping[str, Located],
         info: CameraInfo | None,
         marker_depth: float,
     ) -> None:
         """Publish what other programs draw: markers, detections, annotations."""
-        if self._vision is not None and _watched(self._detections):
+        if self._vision is not None and watched(self._detections):
             self._detections.publish(detections_message(self._vision, header, tracks))
-        if self._foxglove is not None and _watched(self._annotations):
+        if self._foxglove is not None and watched(self._annotations):
             self._annotations.publish(
                 annotations_message(self._foxglove, header, tracks, image_height, _COLORS)
             )
-        if info is not None and _watched(self._markers):
+        if info is not None and watched(self._markers):
             marked = [
-                MarkedTarget(target.id, target.box, _COLORS[STATE_NAMES[_state(target)]])
+                MarkedTarget(
+                    target.id,
+                    target.box,
+                    _COLORS[STATE_NAMES[_state(target)]],
+                    _range(located[target.id]),
+                )
                 for target in targets
                 if target.box is not None
             ]
@@ -178,9 +196,9 @@ class Publications:
         chosen = next((target for target in targets if target.id == selected), None)
         result = None if chosen is None else chosen.result
         if chosen is not None and result is not None:
-            if _watched(self._response_map):
+            if watched(self._response_map):
                 self._response_map.publish(float_to_image(result.response, header))
-            if _watched(self._heatmap):
+            if watched(self._heatmap):
                 heat = draw_heatmap(
                     result.search,
                     result.response,
@@ -190,7 +208,7 @@ class Publications:
                     STATE_NAMES[_state(chosen)],
                 )
                 self._heatmap.publish(bgr_to_image(heat, header))
-        if _watched(self._overlay):
+        if watched(self._overlay):
             drawn = [_drawn(target) for target in targets if target.state is not None]
             self._overlay.publish(bgr_to_image(draw_overlay(image, drawn), header))
 
@@ -215,12 +233,13 @@ def _state(target: TrackedTarget) -> int:
     return _STATES[target.state]
 
 
-def _message(
-    header: Header, target: TrackedTarget, info: CameraInfo | None, counts: Counts
-) -> Track:
-    direction = None
-    if target.box is not None and info is not None:
-        direction = bearing(info, *target.box.center)
+def _range(located: Located) -> float | None:
+    """Metres from the camera."""
+    position = located.measured_m
+    return None if position is None else float(np.linalg.norm(position))
+
+
+def _message(header: Header, target: TrackedTarget, located: Located, counts: Counts) -> Track:
     return track_message(
         header,
         _state(target),
@@ -228,7 +247,7 @@ def _message(
         box=target.box,
         score=target.score,
         result=target.result,
-        bearing=direction,
+        located=located,
         adaptation_ms=target.adaptation_ms,
         processing_ms=counts.processing_ms,
         processed_images=counts.processed,
@@ -236,11 +255,18 @@ def _message(
     )
 
 
-def _with_counts(header: Header, state: int, counts: Counts, target_id: str = "") -> Track:
+def _with_counts(
+    header: Header,
+    state: int,
+    counts: Counts,
+    target_id: str = "",
+    located: Located | None = None,
+) -> Track:
     return track_message(
         header,
         state,
         target_id,
+        located=located,
         processing_ms=counts.processing_ms,
         processed_images=counts.processed,
         dropped_images=counts.dropped,
@@ -255,7 +281,3 @@ def _drawn(target: TrackedTarget) -> DrawnTarget:
         state=STATE_NAMES[_state(target)],
         trail=target.trail.points,
     )
-
-
-def _watched(publisher: Publisher) -> bool:
-    return publisher.get_subscription_count() > 0

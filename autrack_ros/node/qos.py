@@ -20,6 +20,9 @@ RESULT = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
 #: Pictures of results: as ``RESULT``, but only the newest one is kept.
 DEBUG_IMAGE = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.RELIABLE)
 
+#: Frames on /tf: as tf2's own broadcaster publishes them.
+TRANSFORM = QoSProfile(depth=100, reliability=QoSReliabilityPolicy.RELIABLE)
+
 #: Facts about the target: a subscriber that comes late gets the last one.
 LATCHED = QoSProfile(
     depth=1,

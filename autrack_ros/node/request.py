@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,18 @@ from autrack_ros.tracking import Box
 MAX_ID_BYTES = 256
 
 
-@dataclass(frozen=True, slots=True)
+class End(enum.Enum):
+    """Why a target is not followed, or no longer."""
+
+    REFUSED = enum.auto()  # its box
+    REMOVED = enum.auto()  # by command, or forgotten with its images
+    REPLACED = enum.auto()  # by a newer box of its id
+    LOST = enum.auto()  # for longer than was asked for
+    TIMEOUT = enum.auto()  # followed as long as was asked for
+    NODE_DOWN = enum.auto()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """A box that a target is to be started with.
 
@@ -23,6 +35,8 @@ class Request:
         answer: called once, when it is known what became of the request: with the adaptation, or
             with the reason why there was none.
         patient: waits for its image however long that takes.
+        started: called when its target is followed.
+        ended: called once, when it is not or no longer followed, with the reason in words as well.
     """
 
     id: str
@@ -30,6 +44,8 @@ class Request:
     stamp_ns: int
     answer: Callable[[Adapted | str], None]
     patient: bool = True
+    started: Callable[[], None] = lambda: None
+    ended: Callable[[End, str], None] = lambda end, text: None
 
     @property
     def id_fault(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from std_msgs.msg import Header
@@ -19,7 +19,8 @@ from autrack_ros.node.background_adaptation import AdaptationJob, Adapted
 from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
 from autrack_ros.node.parameters import Settings
 from autrack_ros.node.problems import described
-from autrack_ros.node.request import Request, shown_id
+from autrack_ros.node.request import End, Request, shown_id
+from autrack_ros.node.target_reports import SessionListener, TrackedTarget
 from autrack_ros.tracking import (
     AdaptationReport,
     Box,
@@ -28,56 +29,12 @@ from autrack_ros.tracking import (
     InvalidImageError,
     Target,
     TrackingEngine,
-    TrackResult,
     TrackState,
     iou,
 )
 
 _SAME_IOU = 0.5  # of a detection with a followed target, from which on they are one
 _MOST_AHEAD_NS = 1_000_000_000  # of a box before the newest image: its own is still on the way
-
-
-@dataclass(frozen=True, slots=True)
-class TrackedTarget:
-    """A target in the live image.
-
-    Attributes:
-        id: of the target.
-        state: None while it catches up.
-        adapting: whether the adaptation of its template is not done yet.
-        box: edge coordinates; None while it is lost or catches up.
-        last_box: where it was found last.
-        score: 0..1; 1 in the image of the request.
-        result: None without a response map.
-        adaptation_ms: time of the adaptation; 0 until it is done.
-        trail: its centres in the last seconds.
-    """
-
-    id: str
-    state: TrackState | None
-    adapting: bool
-    box: Box | None
-    last_box: Box
-    score: float
-    result: TrackResult | None
-    adaptation_ms: float
-    trail: Trail
-
-
-class SessionListener(Protocol):
-    """What is told of a session's events; called in its thread."""
-
-    def started(self, target_id: str, header: Header) -> None:
-        """A target was started in the image of the header."""
-
-    def refused(self, target_id: str, reason: str) -> None:
-        """A request was refused; what was followed still is."""
-
-    def ended(self, target_id: str, reason: str) -> None:
-        """A target is no longer followed."""
-
-    def adapted(self, done: Adapted) -> None:
-        """An adaptation has ended, as wished or cancelled."""
 
 
 @dataclass(slots=True)
@@ -183,7 +140,7 @@ class TargetSession:
             self._refuse(request, request.id_fault)
             return
         if request.id in self._waiting:
-            self._give_up(request.id, "replaced by a newer box")
+            self._give_up(request.id, "replaced by a newer box", End.REPLACED)
         if self._has_room_for(request.id):
             self._waiting[request.id] = request
         else:
@@ -195,22 +152,32 @@ class TargetSession:
             del self._waiting[request.id]
             self._refuse(request, reason)
 
-    def remove(self, target_id: str, reason: str) -> bool:
-        """End a target, or what waits to become one; whether there was one."""
-        is_waiting = target_id in self._waiting
-        if is_waiting:
-            self._give_up(target_id, reason)
-        if target_id not in self._entries:
-            return is_waiting
-        self._cancel(target_id, reason)
-        self._entries.pop(target_id).follower.drop(target_id)
-        self._listener.ended(target_id, reason)
-        return True
+    def unknown_stamp(self, stamp_ns: int) -> str:
+        """Why a box of this stamp has no image and gets none; empty if it has or may get one."""
+        tolerance_ns = self._settings.tolerance_ns
+        known = self._may_come(stamp_ns) or self._images.nearest(stamp_ns, tolerance_ns) is not None
+        return "" if known else self._images.refusal(stamp_ns, tolerance_ns)
 
-    def remove_all(self, reason: str) -> None:
+    def remove(self, target_id: str, reason: str, end: End = End.REMOVED) -> bool:
+        """End a target, or what waits to become one; whether there was one."""
+        is_waiting, is_followed = target_id in self._waiting, target_id in self._entries
+        if is_waiting:
+            self._give_up(target_id, reason, end)
+        if is_followed:
+            self._end(target_id, reason, end)
+        return is_waiting or is_followed
+
+    def withdraw(self, request: Request, reason: str, end: End) -> None:
+        """End the target of this very request; nothing happens where another has its id."""
+        if self._waiting.get(request.id) is request:
+            self._give_up(request.id, reason, end)
+        elif request.id in self._entries and self._entries[request.id].request is request:
+            self._end(request.id, reason, end)
+
+    def remove_all(self, reason: str, end: End = End.REMOVED) -> None:
         """End all targets and what waits to become one."""
         for target_id in {**self._entries, **self._waiting}:
-            self.remove(target_id, reason)
+            self.remove(target_id, reason, end)
 
     def forget_images(self, reason: str) -> None:
         """End all targets: the images to come have nothing to do with those before."""
@@ -328,7 +295,7 @@ class TargetSession:
         """Start the targets whose image is there, refuse those whose image is not to come."""
         for request in list(self._waiting.values()):
             message = self._image_of(request) if request.stamp_ns else next_image
-            if message is None and self._may_come(request):
+            if message is None and self._may_come(request.stamp_ns):
                 continue
             del self._waiting[request.id]
             if message is not None:
@@ -339,19 +306,20 @@ class TargetSession:
 
     def _image_of(self, request: Request) -> Any:
         """The image that a stamp means; None before a live one as new: a nearer one may come."""
-        if self._is_ahead(request):
-            return None
-        return self._images.nearest(request.stamp_ns, self._settings.tolerance_ns)
+        ahead = self._is_ahead(request.stamp_ns)
+        return (
+            None if ahead else self._images.nearest(request.stamp_ns, self._settings.tolerance_ns)
+        )
 
-    def _may_come(self, request: Request) -> bool:
-        if not request.stamp_ns:
+    def _may_come(self, stamp: int) -> bool:
+        if not stamp:
             return True
         span = self._images.span
-        is_near = span is None or request.stamp_ns - span[1] <= _MOST_AHEAD_NS
-        return self._is_ahead(request) and is_near
+        is_near = span is None or stamp - span[1] <= _MOST_AHEAD_NS
+        return self._is_ahead(stamp) and is_near
 
-    def _is_ahead(self, request: Request) -> bool:
-        return self._newest is None or request.stamp_ns > stamp_ns(self._newest)
+    def _is_ahead(self, stamp: int) -> bool:
+        return self._newest is None or stamp > stamp_ns(self._newest)
 
     def _start(self, request: Request, message: Any) -> None:
         """Start a target in an image, if its box is accepted."""
@@ -363,13 +331,14 @@ class TargetSession:
             self._refuse(request, described(error))
             return
         if name in self._entries:
-            self._cancel(name, "replaced by a newer box")
+            self._cancel(name, "replaced by a newer box", End.REPLACED)
             self._entries[name].follower.drop(name)
         follower = self._follower_at(message)
         follower.put(name, target)
         entry = self._entries[name] = _Entry(request, follower, message)
         entry.trail.add(stamp_ns(message) / 1e9, request.box.center)
         self._listener.started(name, message.header)
+        request.started()
         self._begin_adaptation(entry, image, target, message.header)
 
     def _begin_adaptation(
@@ -383,23 +352,33 @@ class TargetSession:
             report = AdaptationReport.skipped(settings.method, "disabled")
             self.finish(Adapted(entry.job, target, report))
 
-    def _cancel(self, target_id: str, reason: str) -> None:
+    def _end(self, target_id: str, reason: str, end: End) -> None:
+        self._cancel(target_id, reason, end)
+        self._entries.pop(target_id).follower.drop(target_id)
+        self._listener.ended(target_id, reason)
+
+    def _cancel(self, target_id: str, reason: str, end: End) -> None:
+        """What a target was started with is done with, and so is its adaptation."""
         entry = self._entries[target_id]
         if entry.job is not None:
             entry.job.cancel()
             entry.job = None
             entry.request.answer(f"target '{target_id}': {reason}")
+        entry.request.ended(end, reason)
 
-    def _give_up(self, target_id: str, reason: str) -> None:
+    def _give_up(self, target_id: str, reason: str, end: End) -> None:
         """A box that waits for its image is not wanted any more."""
         told = f"target '{target_id}': {reason}"
-        self._waiting.pop(target_id).answer(told)
+        request = self._waiting.pop(target_id)
+        request.answer(told)
+        request.ended(end, reason)
         self._listener.refused(target_id, told)
 
     def _refuse(self, request: Request, reason: str) -> None:
         name = shown_id(request.id)
         reason = f"target '{name}': {reason}; followed are {self.shown_ids}"
         request.answer(reason)
+        request.ended(End.REFUSED, reason)
         self._listener.refused(name, reason)
 
     def _tracked(self, entry: _Entry) -> TrackedTarget:

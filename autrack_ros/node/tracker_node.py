@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable
-from copy import copy
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,6 @@ import torch
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
@@ -24,8 +22,10 @@ from autrack_ros.msg import InitBox
 from autrack_ros.node import qos
 from autrack_ros.node.background_adaptation import Adapted
 from autrack_ros.node.camera import InvalidCameraError, check_camera
+from autrack_ros.node.depth import DepthImages
 from autrack_ros.node.detections import select_boxes
 from autrack_ros.node.diagnostics import NO_IMAGE_S, DiagnosticsPublisher, Health
+from autrack_ros.node.follow_action import FollowAction
 from autrack_ros.node.frame_statistics import FrameStatistics
 from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
 from autrack_ros.node.image_watch import ImageWatch
@@ -41,7 +41,7 @@ from autrack_ros.node.stream import StreamMonitor
 from autrack_ros.node.target_session import TargetSession
 from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.srv import Initialize, RemoveTarget
-from autrack_ros.tracking import ConfigurationError, InvalidImageError, load_engine
+from autrack_ros.tracking import InvalidImageError, load_engine
 from autrack_ros.tracking.runtime import forget_traced_modules
 
 _MEGABYTE = 1_000_000
@@ -69,6 +69,7 @@ class TrackerNode(ManagedNode):
             self._parameter("image_buffer.seconds"),
             self._parameter("image_buffer.megabytes") * _MEGABYTE,
         )
+        self._depth = DepthImages()
         self._statistics = FrameStatistics()
         self._pipeline: Pipeline | None = None  # from configure to cleanup
         self._inputs: list[Subscription] = []  # while it is active
@@ -82,6 +83,9 @@ class TrackerNode(ManagedNode):
         waiting = ReentrantCallbackGroup()
         self._serve(RemoveTarget, "~/remove_target", self._on_remove_target, waiting)
         self._serve(Initialize, "~/initialize", self._on_initialize, waiting)
+        self._follow = FollowAction(
+            self, self._problems, lambda: self._pipeline, self._why_not_working, self._settle
+        )
         self.create_timer(NO_IMAGE_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._diagnostics = DiagnosticsPublisher(self, self._health)
 
@@ -143,10 +147,13 @@ class TrackerNode(ManagedNode):
             engine,
             self._transport,
             self._images,
+            self._depth,
             self._settings,
             self._statistics,
             self._problems,
             self._optional,
+            self._parameter("publish_tf"),
+            self._follow.on_tracks,
         )
         self._pipeline.start()
         gc.collect()
@@ -166,10 +173,11 @@ class TrackerNode(ManagedNode):
     def _start_inputs(self) -> None:
         vision = self._optional.find("~/detections and init_detections", "vision_msgs")
         self._inputs = [
-            self._subscribe_images(),
+            self._transport.subscribe(self, self._on_image),
             self.create_subscription(
                 CameraInfo, "camera_info", self._on_camera_info, qos.SENSOR_IMAGE
             ),
+            *self._depth.subscribe(self),
             self.create_subscription(InitBox, "init_box", self._on_init_box, qos.COMMAND),
         ]
         if vision is not None:
@@ -185,19 +193,6 @@ class TrackerNode(ManagedNode):
             f"{self.resolve_topic_name('init_box')} and images on {self._image_topic}"
         )
 
-    def _subscribe_images(self) -> Subscription:
-        profile = copy(qos.SENSOR_IMAGE)  # rclpy writes what is overridden into it
-        try:
-            return self.create_subscription(
-                self._transport.message,
-                self._image_topic,
-                self._on_image,
-                profile,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-        except RuntimeError as error:
-            raise ConfigurationError(f"qos_overrides.{self._image_topic}: {error}") from error
-
     def _stop_inputs(self, reason: str) -> None:
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
@@ -205,6 +200,7 @@ class TrackerNode(ManagedNode):
         self._restart_waiting()
         self._refuse_impatient(reason)
         self._images.clear()
+        self._depth.clear()
 
     def _restart_waiting(self) -> None:
         self._watch.restart(wanted=bool(self._inputs) and self._enabled)
@@ -355,6 +351,8 @@ class TrackerNode(ManagedNode):
             model=self._parameter("preset"),
             runtime="none" if engine is None else engine.runtime,
             targets={} if pipeline is None else pipeline.states,
+            depth=self._depth.has_come,
+            depth_problem="" if pipeline is None else pipeline.depth_problem,
             process_memory_mb=process_memory_mb(),
             gpu_memory_mb=None if engine is None else gpu_memory_mb(engine.device),
             error=error,
