@@ -25,9 +25,9 @@ import torch.nn.functional as F
 
 from autrack_ros.evaluation.statistics import interval
 from autrack_ros.tracking import AutrackError, Box, TrackingEngine
+from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.tracking.head import DenseboxHead
 from autrack_ros.tracking.layers import conv_bn_relu
-from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.tracking.lite import (
     TEMPLATE_SIZE,
     FineCoarse,
