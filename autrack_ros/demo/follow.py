@@ -182,7 +182,7 @@ def run(robot: StandInRobot, follower: Follower, executor: Executor, seconds: fl
                 break
             robot.publish()
     steps = []
-    while robot.seconds < seconds:
+    for _ in range(round(seconds * 1e9 / STEP_NS)):
         robot.move()
         steps.append(_step(robot, follower, executor))
     follower.cancel()

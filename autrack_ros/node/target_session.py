@@ -306,10 +306,8 @@ class TargetSession:
 
     def _image_of(self, request: Request) -> Any:
         """The image that a stamp means; None before a live one as new: a nearer one may come."""
-        ahead = self._is_ahead(request.stamp_ns)
-        return (
-            None if ahead else self._images.nearest(request.stamp_ns, self._settings.tolerance_ns)
-        )
+        stamp, tolerance_ns = request.stamp_ns, self._settings.tolerance_ns
+        return None if self._is_ahead(stamp) else self._images.nearest(stamp, tolerance_ns)
 
     def _may_come(self, stamp: int) -> bool:
         if not stamp:
