@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.client import Client
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -56,30 +57,30 @@ class BagStart(Node):
         self._due_ns = image.received_ns - _AHEAD_NS
         self._player_ns = self._node_ns = 0
         self._boxes = self.create_publisher(InitBox, "/init_box", qos.COMMAND)
-        self._resume = self.create_client(Resume, RESUME)
+        self._resume: Client = self.create_client(Resume, RESUME)
         self.create_subscription(Clock, "/clock", self._on_clock, qos_profile_sensor_data)
         self.create_subscription(DiagnosticArray, DIAGNOSTICS, self._on_diagnostics, 10)
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self)
+        self._spinner = SingleThreadedExecutor()
+        self._spinner.add_node(self)
 
     def run(self) -> None:
         """Work until bag and target are started."""
-        while not spin_until(self._executor, lambda: not self.missing, _HINT_S):
+        while not spin_until(self._spinner, lambda: not self.missing, _HINT_S):
             self.get_logger().info(f"waiting for {self.missing}")
         early = self._player_ns >= self._due_ns
         if early:
             self._send_box()
         answer = self._resume.call_async(Resume.Request())
-        while not spin_until(self._executor, answer.done, _ANSWER_S):
+        while not spin_until(self._spinner, answer.done, _ANSWER_S):
             answer = self._resume.call_async(Resume.Request())  # DDS may lose one
         if not early:
-            while not spin_until(self._executor, lambda: self._player_ns >= self._due_ns, _HINT_S):
+            while not spin_until(self._spinner, lambda: self._player_ns >= self._due_ns, _HINT_S):
                 pass
             self._send_box()
 
     def close(self) -> None:
         """Leave the executor."""
-        self._executor.shutdown()
+        self._spinner.shutdown()
 
     @property
     def missing(self) -> str:

@@ -17,3 +17,5 @@ class QoSProfile:
     depth: int
     durability: DurabilityPolicy
     reliability: ReliabilityPolicy
+
+qos_profile_sensor_data: QoSProfile
