@@ -233,7 +233,7 @@ _ROWS = (
         checkpoint="autrack_lite0.safetensors",
         license="Apache-2.0",
         source="this package; its training data are partly for research only, see "
-        "autrack_ros/tracking/weights/MODEL_CARD.md",
+        "autrack_ros/tracking/weights/autrack_lite0.md",
         accuracy="16 development sequences: success AUC 71.4, with update 71.3",
         parameters=0.839,
     ),
