@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from autrack_ros.tracking.checkpoint import load_weights
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.presets import PRESETS
 from autrack_ros.tracking.siamese import SiameseNetwork
@@ -51,6 +52,11 @@ def _made_network(name: str) -> SiameseNetwork:
     torch.manual_seed(0)
     network = NETWORKS[name]()
     settings = PRESET_OF_NETWORK[name].settings
+    if not any(isinstance(module, nn.BatchNorm2d) for module in network.basemodel.modules()):
+        # Nothing keeps random weights alive through its layers.
+        path = PRESET_OF_NETWORK[name].require_shipped_weights()
+        load_weights(network, path, name)
+        return network.eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)

@@ -122,6 +122,7 @@ def test_status_carries_every_value():
         "Target ball": "lost",
         "Target hat": "tracking",
         "Last error": "cannot",
+        "Depth": "none",
     }
 
 

@@ -56,7 +56,7 @@ SHORT = {"adaptation.steps": 1, "adaptation.support_crops": 1, "max_targets": 3}
 LOG_LINE = r"\[(INFO|WARN|ERROR)\] \[[0-9.]+\] \[[\w.]+\]: "
 #: OpenCV, libjpeg and libpng write to the console themselves, and nothing can keep them from it.
 DECODERS_LINE = r"\[ ?(WARN|ERROR):\d|libpng (error|warning): |Corrupt JPEG data: |Warning: .*JFIF"
-LONGEST_LINE = problems.MAX_CHARACTERS + 80  # with level and time
+LONGEST_LINE = problems.MAX_CHARACTERS + 120  # with level, time and how many lines were left out
 
 
 def lossless(topic: str) -> dict[str, Any]:

@@ -307,17 +307,6 @@ def test_many_calls_at_once_are_all_answered(client: Client) -> None:
         client.node.destroy_client(caller)
 
 
-def test_a_target_that_starts_and_one_that_ends_have_a_line_in_the_log(
-    client: Client, process: RosProcess
-) -> None:
-    before = process.line_count
-    track = client.start_target("logged")
-    seconds = track.header.stamp.sec + track.header.stamp.nanosec / 1e9
-    process.wait_for_line(f"target 'logged': started in the image of {seconds:.3f} s", before)
-    client.reset()
-    process.wait_for_line("target 'logged': ended, reset", before)
-
-
 # What is looked at.
 
 
@@ -374,7 +363,9 @@ def test_debug_images_are_made_only_while_somebody_subscribes(
         "patch", TrackState.TRACKING, False, result.box, result.box, 0.9, result, 0.0, Trail()
     )
     with ros_node("tracker") as ros:
-        published = Publications(ros.node, OptionalMessages(ros.node.get_logger()))
+        published = Publications(
+            ros.node, OptionalMessages(ros.node.get_logger()), publish_tf=False
+        )
 
         def publish() -> list[str]:
             made.clear()
@@ -527,3 +518,14 @@ def test_a_wrong_start_ends_with_one_line_and_status_1() -> None:
         assert node.wait(60) == 1, node.output
         assert "FATAL" in node.wait_for_line(line)
         assert "Traceback" not in node.output
+
+
+def test_a_target_that_starts_and_one_that_ends_have_a_line_in_the_log(
+    client: Client, process: RosProcess
+) -> None:
+    before = process.line_count
+    track = client.start_target("logged")
+    seconds = track.header.stamp.sec + track.header.stamp.nanosec / 1e9
+    process.wait_for_line(f"target 'logged': started in the image of {seconds:.3f} s", before)
+    client.reset()
+    process.wait_for_line("target 'logged': ended, reset", before)

@@ -29,6 +29,7 @@ from autrack_ros.training.sources import DataError
 from autrack_ros.training.sources.boxes import Boxes
 from autrack_ros.training.trainer import Trainer, TrainingError
 
+HELD_OUT = Path("config/training/held_out_films.yaml")  # a list that the others name
 BATCH = 8  # pairs; as many as are trained on, 32, would take 5 GB and four times as long
 
 COLORS = {"red": (40, 40, 220), "green": (60, 200, 40), "blue": (220, 90, 30), "white": (240,) * 3}
@@ -116,7 +117,9 @@ def test_a_missing_configuration_is_named(tmp_path):
         load_config(tmp_path / "none.yaml")
 
 
-@pytest.mark.parametrize("path", sorted(Path("config/training").glob("*.yaml")), ids=str)
+@pytest.mark.parametrize(
+    "path", sorted(set(Path("config/training").glob("*.yaml")) - {HELD_OUT}), ids=str
+)
 def test_the_configurations_of_the_package_are_right(path):
     config = load_config(path)
     assert set(config.pairs.source_weights) <= {entry.name for entry in config.sources}
@@ -300,7 +303,7 @@ def test_pairs_that_come_in_rounds_are_on_disk_one_round_at_a_time(maker, networ
     trainer.run(
         lambda done, total, note: seen.append((done, len(list(cache.folder.glob("*.npy")))))
     )
-    assert trainer.iteration == 2 * 2 * (64 // BATCH)
+    assert trainer.iteration == 2 * 2 * (32 // BATCH)
     # A block is a round: one at a time, and from the first save on that of validation.
     assert max(blocks for _, blocks in seen) <= 2
     assert sorted(path.stem for path in cache.folder.glob("*.npy")) == ["00000000", "00000064"]

@@ -14,10 +14,10 @@ from std_msgs.msg import Header
 
 from autrack_ros.msg import AdaptationReport as AdaptationReportMessage
 from autrack_ros.msg import InitBox, Motion, Track
-from autrack_ros.node.positions import Located, Place
 from autrack_ros.tracking import Box
 
 if TYPE_CHECKING:
+    from autrack_ros.node.positions import Located, Place
     from autrack_ros.tracking import AdaptationReport, TrackResult
 
 STATE_NAMES = {

@@ -141,7 +141,7 @@ class Preset:
         return path
 
 
-DEFAULT_PRESET = "autrack_fbnet"
+DEFAULT_PRESET = "autrack_lite0"
 
 _OFFICIAL_SOURCE = (
     "https://github.com/megvii-research/video_analyst @ 7b89c20, docs/TUTORIALS/SOT_MODEL_ZOO.md"
@@ -213,7 +213,7 @@ _ROWS = (
         checkpoint="autrack_fbnet.safetensors",
         license="Apache-2.0",
         source="this package; its training data are partly for research only, see "
-        "autrack_ros/tracking/weights/MODEL_CARD.md",
+        "autrack_ros/tracking/weights/autrack_fbnet.md",
         accuracy="16 development sequences: success AUC 73.5",
         parameters=0.865,
     ),
@@ -233,7 +233,7 @@ _ROWS = (
         checkpoint="autrack_lite0.safetensors",
         license="Apache-2.0",
         source="this package; its training data are partly for research only, see "
-        "autrack_ros/tracking/weights/autrack_lite0.md",
+        "autrack_ros/tracking/weights/MODEL_CARD.md",
         accuracy="16 development sequences: success AUC 71.4, with update 71.3",
         parameters=0.839,
     ),
