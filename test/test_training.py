@@ -427,7 +427,14 @@ def write_config(tmp_path: Path, **optimization: object) -> Path:
     write_set(tmp_path / "blocks")
     write_set(tmp_path / "kept", clip="davis_libby")
     settings = {"pairs": 16, "validation_pairs": 8, "passes": 1, "threads": 1, **optimization}
-    path = tmp_path / "config.yaml"
+    path, films = tmp_path / "config.yaml", tmp_path / "films.yaml"
+    films.write_text(
+        "films:\n"
+        + "".join(
+            f"  - {{set: kept, film: davis_libby, target: {track}, kind: thing, lookalikes: true}}\n"
+            for track in range(len(COLORS))
+        )
+    )
     path.write_text(
         f"""
 sources:
@@ -438,7 +445,7 @@ features: {tmp_path / "features"}
 workers: 1
 pairs: {{source_weights: {{blocks: 1.0}}}}
 optimization: {json.dumps(settings)}
-validation: {{every: 1}}
+validation: {{every: 1, films: {films}}}
 """
     )
     return path
