@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
@@ -224,6 +225,9 @@ def test_commands_become_calls_and_answers(tracker, view):
 
         stamp = "1700000000123456789"
         answer = await ask(**FOLLOW, stamp=stamp)
+        while "there is no service" in answer["text"]:  # until the two have found each other
+            await asyncio.sleep(0.1)
+            answer = await ask(**FOLLOW, stamp=stamp)
         assert (answer["accepted"], answer["n"]) == (True, 1)
         (call,) = wanted(Initialize.Request)
         assert (call.box.header.stamp.sec, call.box.header.stamp.nanosec) == (
