@@ -431,7 +431,8 @@ def write_config(tmp_path: Path, **optimization: object) -> Path:
     films.write_text(
         "films:\n"
         + "".join(
-            f"  - {{set: kept, film: davis_libby, target: {track}, kind: thing, lookalikes: true}}\n"
+            f"  - {{set: kept, film: davis_libby, target: {track}, "
+            "kind: thing, lookalikes: true}}\n"
             for track in range(len(COLORS))
         )
     )
