@@ -432,7 +432,7 @@ def write_config(tmp_path: Path, **optimization: object) -> Path:
         "films:\n"
         + "".join(
             f"  - {{set: kept, film: davis_libby, target: {track}, "
-            "kind: thing, lookalikes: true}}\n"
+            "kind: thing, lookalikes: true}\n"
             for track in range(len(COLORS))
         )
     )
