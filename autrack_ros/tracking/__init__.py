@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from autrack_ros.tracking.target import Target
     from autrack_ros.tracking.tracker import Tracker, load_engine, load_tracker, resolve_device
 
-_COMPUTING = ("adaptation", "engine", "follower", "presence", "presets", "target", "tracker")
+# Those that need no PyTorch come first: a name is looked for in this order.
+_COMPUTING = ("presence", "presets", "adaptation", "engine", "follower", "target", "tracker")
 
 __all__ = [
     "DEFAULT_PRESET",

@@ -196,47 +196,33 @@ def _official(
     )
 
 
+def _light(name: str, card: str, accuracy: str, parameters: float, penalty_k: float) -> Preset:
+    """One of the project's own models, whose weights are in this package."""
+    return Preset(
+        name=name,
+        network=name,
+        settings=TrackerSettings(
+            template_size=128,
+            search_size=256,
+            test_lr=0.9,
+            window_influence=0.35,
+            penalty_k=penalty_k,
+            min_side=4.0,
+            corner_aligned=False,
+        ),
+        loss=LossSettings(),
+        checkpoint=f"{name}.safetensors",
+        license="Apache-2.0",
+        source="this package; its training data are partly for research only, see "
+        f"autrack_ros/tracking/weights/{card}",
+        accuracy=f"16 development sequences: success AUC {accuracy}",
+        parameters=parameters,
+    )
+
+
 _ROWS = (
-    Preset(
-        name="autrack_fbnet",
-        network="autrack_fbnet",
-        settings=TrackerSettings(
-            template_size=128,
-            search_size=256,
-            test_lr=0.9,
-            window_influence=0.35,
-            penalty_k=0.1,
-            min_side=4.0,
-            corner_aligned=False,
-        ),
-        loss=LossSettings(),
-        checkpoint="autrack_fbnet.safetensors",
-        license="Apache-2.0",
-        source="this package; its training data are partly for research only, see "
-        "autrack_ros/tracking/weights/autrack_fbnet.md",
-        accuracy="16 development sequences: success AUC 73.5",
-        parameters=0.865,
-    ),
-    Preset(
-        name="autrack_lite0",
-        network="autrack_lite0",
-        settings=TrackerSettings(
-            template_size=128,
-            search_size=256,
-            test_lr=0.9,
-            window_influence=0.35,
-            penalty_k=0.04,
-            min_side=4.0,
-            corner_aligned=False,
-        ),
-        loss=LossSettings(),
-        checkpoint="autrack_lite0.safetensors",
-        license="Apache-2.0",
-        source="this package; its training data are partly for research only, see "
-        "autrack_ros/tracking/weights/MODEL_CARD.md",
-        accuracy="16 development sequences: success AUC 71.4, with update 71.3",
-        parameters=0.839,
-    ),
+    _light("autrack_fbnet", "autrack_fbnet.md", "73.6, with update 73.1", 0.865, penalty_k=0.1),
+    _light("autrack_lite0", "MODEL_CARD.md", "71.4, with update 71.3", 0.839, penalty_k=0.04),
     _official(
         "siamfcpp_alexnet",
         "vot",

@@ -14,7 +14,7 @@ from autrack_ros.tracking.backbones.layered import (
     BlockSpec,
     LayeredBackbone,
     PaddedConv2d,
-    late_strides,
+    inverted_residuals,
 )
 
 BLOCKS = (
@@ -74,11 +74,7 @@ class EfficientNetLite0(LayeredBackbone):
         super().__init__()
         self._conv_stem = PaddedConv2d(3, 32, 3, stride=2, late=True)
         self._bn0 = batch_norm(32)
-        inputs = (32, *(spec.channels for spec in BLOCKS))
-        self._blocks = nn.ModuleList(
-            InvertedResidual(channels, spec, late)
-            for channels, spec, late in zip(inputs, BLOCKS, late_strides(BLOCKS), strict=False)
-        )
+        self._blocks = inverted_residuals(InvertedResidual, 32, BLOCKS)
 
     @property
     def stem_layers(self) -> list[nn.Module]:

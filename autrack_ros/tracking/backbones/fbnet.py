@@ -13,7 +13,7 @@ from autrack_ros.tracking.backbones.layered import (
     BlockSpec,
     LayeredBackbone,
     PaddedConv2d,
-    late_strides,
+    inverted_residuals,
 )
 
 BLOCKS = (
@@ -70,11 +70,7 @@ class FBNet(LayeredBackbone):
     def __init__(self) -> None:
         super().__init__()
         self.stem_conv = PaddedConv2d(3, STEM_CHANNELS, 3, stride=2, late=True, bias=True)
-        inputs = (STEM_CHANNELS, *(spec.channels for spec in BLOCKS))
-        self.stages = nn.ModuleList(
-            InvertedResidual(channels, spec, late)
-            for channels, spec, late in zip(inputs, BLOCKS, late_strides(BLOCKS), strict=False)
-        )
+        self.stages = inverted_residuals(InvertedResidual, STEM_CHANNELS, BLOCKS)
 
     @property
     def stem_layers(self) -> list[nn.Module]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -113,10 +114,22 @@ class LayeredBackbone(nn.Module):
         ]
 
 
-def late_strides(specs: tuple[BlockSpec, ...]) -> list[bool]:
-    """For each block whether its stride is padded late (``PaddedConv2d``): all but the last."""
-    late, stride = [], 2
+def inverted_residuals(
+    block: Callable[[int, BlockSpec, bool], nn.Module],
+    in_channels: int,
+    specs: Iterable[BlockSpec],
+) -> nn.ModuleList:
+    """The blocks after a stem at stride 2, each on the channels of the one before.
+
+    Args:
+        block: makes one from its input channels, its form and whether its stride is padded late
+            (``PaddedConv2d``), as all are but the last.
+        in_channels: of the stem.
+        specs: forms, in order.
+    """
+    blocks, stride = nn.ModuleList(), 2
     for spec in specs:
         stride *= spec.stride
-        late.append(spec.stride == 2 and stride < 16)
-    return late
+        blocks.append(block(in_channels, spec, spec.stride == 2 and stride < 16))
+        in_channels = spec.channels
+    return blocks
