@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -54,8 +52,9 @@ def main(
         _fail(f"{clip}: no such file or folder")
     if box is None and clip.name not in _ANNOTATIONS:
         raise typer.BadParameter("say where the target is on frame 1", param_hint="'--box'")
-    # A demo that is told to end stops its children on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    from autrack_ros.replay.processes import stop_on_sigterm
+
+    stop_on_sigterm()
     try:
         _demonstrate(clip, box, rate, output, parameter or [])
     except ModuleNotFoundError as error:

@@ -7,8 +7,6 @@ on image by image, so a slow machine gives the same run as a fast one.
 from __future__ import annotations
 
 import math
-import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -32,7 +30,7 @@ from autrack_ros.msg import InitBox, Motion, Track
 from autrack_ros.node.messages import STATE_NAMES
 from autrack_ros.node.program import spin_until
 from autrack_ros.replay.environment import prepare_environment
-from autrack_ros.replay.processes import Process
+from autrack_ros.replay.processes import Process, stop_on_sigterm
 from autrack_ros.replay.tracker import tracker_process
 from autrack_ros.tracking.errors import AutrackError
 
@@ -287,7 +285,7 @@ def main(
 
     Writes follow.png and summary.json; ends with status 1 if the robot did not do so.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    stop_on_sigterm()
     output.mkdir(parents=True, exist_ok=True)
     prepare_environment()
     started = time.monotonic()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,8 +33,9 @@ def main(
     if not clip.exists():
         typer.echo(f"web-demo: {clip}: no such file or folder", err=True)
         raise typer.Exit(1)
-    # A demo that is told to end stops its children on the way out.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    from autrack_ros.replay.processes import stop_on_sigterm
+
+    stop_on_sigterm()
     try:
         _show(clip, rate, address, port)
     except KeyboardInterrupt:

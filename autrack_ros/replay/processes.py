@@ -14,6 +14,11 @@ _STOP_TIMEOUT_S = 10.0
 _SHOWN_LINES = 12
 
 
+def stop_on_sigterm() -> None:
+    """A program that is told to end with SIGTERM stops its children on the way out."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 class ProcessError(AutrackError):
     """A process ended early or does not answer; the message has its last words."""
 
