@@ -225,7 +225,7 @@ def frames_to_scan(engine: TrackingEngine, box: Box, width: int, height: int) ->
     """Frames after which all of an image was looked at for a lost target, and those of a round."""
     follower = Follower(engine)
     target = engine.start(np.zeros((height, width, 3), np.uint8), box)
-    search = WideSearch(target.center, engine.search_side(target), width, height)
+    search = WideSearch(target.center, engine.search_sides(target), width, height)
     random = np.random.default_rng(0)
     to_image = np.array([[width / 16, 0, 0], [0, height / 16, 0]])
     seen: set[tuple[float, float]] = set()
@@ -318,7 +318,7 @@ def find_again(
             if frame.box is not None:
                 taken_back = number if iou(frame.box, boxes[shown]) > 0.5 else None
                 break
-        yield Reappearance(engine.search_side(there) / 4, taken_back)
+        yield Reappearance(math.sqrt(there.box.area), taken_back)
 
 
 def find_again_table(reappearances: list[Reappearance]) -> str:

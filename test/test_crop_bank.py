@@ -79,7 +79,7 @@ def test_a_crop_is_the_window_that_a_tracker_would_cut_about_the_box(tmp_path):
     bank = CropBank.build([Things("blocks", [one(path, box)])])
     side = CROP_CONTEXTS * context_side(box.w, box.h)
     picture = cv2.imread(str(path))
-    expected = crop(picture, CropGeometry(box.pixel_center, side, CROP_SIZE), (0, 0, 0))
+    expected = crop(picture, CropGeometry.square(box.pixel_center, side, CROP_SIZE), (0, 0, 0))
     inside = bank.pixels[0][..., 3] == 255
     assert 0.3 < inside.mean() < 0.9
     inner = cv2.erode(inside.view(np.uint8), np.ones((5, 5))) > 0

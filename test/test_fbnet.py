@@ -13,7 +13,7 @@ from autrack_ros.tracking.backbones.layered import PaddedConv2d
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.runtime import import_openvino
-from autrack_ros.training.initial import load_initial
+from autrack_ros.training.initial import TYPICAL_DISTANCE, load_initial
 
 FEAR = Path(__file__).parents[2] / "shared/data/peers/fear_xs/fear_search.onnx"
 needs_fear = pytest.mark.skipif(not FEAR.is_file(), reason=f"{FEAR} is not here")
@@ -134,3 +134,32 @@ def test_the_weights_of_an_earlier_training_are_initial_weights(tmp_path):
     load_initial(fresh, str(tmp_path / "earlier.safetensors"))
     for key, value in trained.state_dict().items():
         assert torch.equal(fresh.state_dict()[key], value), key
+
+
+@needs_fear
+def test_the_whole_network_answers_as_the_published_graphs_do():
+    openvino = pytest.importorskip("openvino") and import_openvino()
+    graphs = [
+        openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        for path in (FEAR.with_name("fear_template.onnx"), FEAR)
+    ]
+    crop = search_crop()
+    template = crop[..., 64:192, 64:192].contiguous()
+    features = graphs[0]({0: template.flip(1).numpy()})[0]
+    found = graphs[1]({"image_rgb": crop.flip(1).numpy(), "template_features": features})
+
+    network = NETWORKS["autrack_fear"]().eval()
+    load_initial(network, str(FEAR))
+    with torch.inference_mode():
+        corners = torch.zeros(1, 4)
+        prediction = network.predict(network.template(template, corners), network.search(crop))
+    np.testing.assert_allclose(prediction.cls[0], found["cls"][0, 0], atol=2e-3)
+    # Its distances are counted from the edge 16 i, ours from the middle of the pixel before it:
+    # scaled, so that a distance of TYPICAL_DISTANCE ends in the same place.
+    distances = np.moveaxis(found["bbox"][0], 0, -1)
+    points = np.stack(np.meshgrid(16.0 * np.arange(16), 16.0 * np.arange(16)), axis=-1)
+    edges = np.concatenate((points - distances[..., :2], points + distances[..., 2:]), axis=-1)
+    ours = prediction.boxes[0].numpy() + [0, 0, 1, 1]
+    moved = 0.5 - 0.5 * distances / TYPICAL_DISTANCE
+    np.testing.assert_allclose(np.abs(ours - edges), np.abs(moved), atol=0.05)
+    assert (torch.sigmoid(prediction.ctr) > 0.99).all()

@@ -220,11 +220,11 @@ def test_crops_match_within_the_rounding_of_opencv():
     padding = mean_color(first)
     np.testing.assert_array_equal(padding, reference["avg_chans"].astype(int))
     box = Box(*reference["init_rect"])
-    crops = [(first, CropGeometry(box.pixel_center, context_side(box.w, box.h), 127, True))]
+    crops = [(first, CropGeometry.square(box.pixel_center, context_side(box.w, box.h), 127, True))]
     for index, path in enumerate(FRAMES[1:]):
         side = context_side(*reference["prior_sz"][index].astype(float)) * 303 / 127
         center = tuple(reference["prior_pos"][index].astype(float))
-        crops.append((cv2.imread(str(path)), CropGeometry(center, side, 303, True)))
+        crops.append((cv2.imread(str(path)), CropGeometry.square(center, side, 303, True)))
     expected = [reference["z_crop"], *reference["x_crop"]]
     for (image, geometry), theirs in zip(crops, expected, strict=True):
         difference = np.abs(crop(image, geometry, padding).astype(int) - theirs)

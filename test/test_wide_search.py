@@ -18,7 +18,7 @@ def look(search, target=None, count=2):
     """A frame; the response of a coarse region has clutter and, where it lies, the target."""
     fine, coarse = search.next_places(count)
     for place in coarse:
-        side = search.zoom * search.side
+        side = search.zoom * search.sides[0]
         step = side / CELLS
         first = [middle - (side - step) / 2 for middle in place]
         to_image = np.array([[step, 0, first[0]], [0, step, first[1]]])
@@ -38,7 +38,7 @@ def apart(one, other):
 
 
 def scan(frames, side=SIDE, center=CENTER):
-    search = WideSearch(center, side, WIDTH, HEIGHT)
+    search = WideSearch(center, (side, side), WIDTH, HEIGHT)
     return search, [look(search) for _ in range(frames)]
 
 
@@ -76,7 +76,7 @@ def test_the_whole_image_is_covered_within_as_many_frames_as_coarse_regions(side
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("side", [20.0, 96.0, 900.0])
 def test_no_frame_has_more_regions_than_asked_for(count, side):
-    search = WideSearch(CENTER, side, WIDTH, HEIGHT)
+    search = WideSearch(CENTER, (side, side), WIDTH, HEIGHT)
     for _ in range(60):
         fine, coarse = look(search, count=count)
         assert 1 <= len(fine) + len(coarse) <= count
@@ -84,7 +84,7 @@ def test_no_frame_has_more_regions_than_asked_for(count, side):
 
 def test_the_best_coarse_response_is_looked_at_finely_in_the_next_frame():
     target = (520.0, 410.0)
-    search = WideSearch(CENTER, SIDE, WIDTH, HEIGHT)
+    search = WideSearch(CENTER, (SIDE, SIDE), WIDTH, HEIGHT)
     looks = [look(search, target) for _ in range(20)]
 
     def first(kind, within):
@@ -100,7 +100,7 @@ def test_the_best_coarse_response_is_looked_at_finely_in_the_next_frame():
 
 def rounds(side, count):
     """Fine places of the first few rounds."""
-    search = WideSearch(CENTER, side, WIDTH, HEIGHT)
+    search = WideSearch(CENTER, (side, side), WIDTH, HEIGHT)
     places, first = [], None
     while True:
         fine, coarse = look(search)
@@ -127,7 +127,7 @@ def test_rounds_look_at_ever_more_places_until_all_were_looked_at_then_are_short
 
 
 def test_a_flat_response_keeps_the_scan_going():
-    search = WideSearch(CENTER, SIDE, WIDTH, HEIGHT)
+    search = WideSearch(CENTER, (SIDE, SIDE), WIDTH, HEIGHT)
     flat = np.zeros((CELLS, CELLS), np.float32)
     seen = set()
     for _ in range(60):
@@ -141,7 +141,25 @@ def test_a_flat_response_keeps_the_scan_going():
 
 def test_a_tiny_target_in_a_large_image_takes_little_time():
     started = time.process_time()
-    search = WideSearch((2000.0, 1500.0), 8.0, 4000, 3000)
+    search = WideSearch((2000.0, 1500.0), (8.0, 8.0), 4000, 3000)
     for _ in range(100):
         look(search)
     assert time.process_time() - started < 0.5
+
+
+def test_regions_that_are_not_square_cover_the_image_as_well():
+    sides = (48.0, 192.0)
+    search = WideSearch(CENTER, sides, WIDTH, HEIGHT)
+    middles = set()
+    for _ in range(400):
+        _, coarse = search.next_places(2)
+        if middles.intersection(coarse):
+            break
+        middles.update(coarse)
+    half = [search.zoom * side / 2 for side in sides]
+    assert search.zoom == ZOOM
+    for point in itertools.product(np.linspace(0, WIDTH, 41), np.linspace(0, HEIGHT, 31)):
+        assert any(
+            all(abs(a - b) <= reach for a, b, reach in zip(point, middle, half, strict=True))
+            for middle in middles
+        )

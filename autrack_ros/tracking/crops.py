@@ -14,7 +14,7 @@ from autrack_ros.tracking.boxes import Box
 
 @dataclass(frozen=True, slots=True)
 class CropGeometry:
-    """A square window of the image, resampled to ``size`` x ``size`` pixels.
+    """A window of the image, resampled to ``size`` x ``size`` pixels.
 
     By default the window's edges fall on the crop's edges, so that a length of one image pixel is
     exactly ``scale`` crop pixels and boxes map without bias, however small the target.
@@ -25,50 +25,60 @@ class CropGeometry:
     """
 
     center: tuple[float, float]  # image, pixel-centre coordinates
-    side: float  # image pixels
+    sides: tuple[float, float]  # width and height, image pixels
     size: int  # crop pixels
     corner_aligned: bool = False
 
+    @classmethod
+    def square(
+        cls, center: tuple[float, float], side: float, size: int, corner_aligned: bool = False
+    ) -> CropGeometry:
+        """A window as wide as it is high."""
+        return cls(center, (side, side), size, corner_aligned)
+
     @property
-    def scale(self) -> float:
-        """Crop pixels per image pixel."""
-        return self.size / self.side
+    def scale(self) -> tuple[float, float]:
+        """Crop pixels per image pixel, across and down."""
+        return self.size / self.sides[0], self.size / self.sides[1]
 
     @property
     def crop_to_image(self) -> np.ndarray:
         """Affine map from crop to image, float64 2x3, in pixel-centre coordinates."""
-        center = np.array(self.center)
+        center: np.ndarray = np.array(self.center)
+        sides: np.ndarray = np.array(self.sides)
+        step: np.ndarray
+        first: np.ndarray
         if self.corner_aligned:
             # float32, as the official code: near a half level a crop's byte depends on it.
             center = center.astype(np.float32)
-            half = np.float32((round(self.side) - 1) / 2)
+            half = ((np.round(sides) - 1) / 2).astype(np.float32)
             first = center - half
             step = ((center + half) - first) / np.float32(self.size - 1)
         else:
-            step = np.full(2, 1 / self.scale)
+            step = sides / self.size
             first = center - (self.size - 1) / 2 * step
         return np.array([[step[0], 0, first[0]], [0, step[1], first[1]]], float)
 
     def to_crop(self, box: Box) -> Box:
         """A box of the image as a box of the crop (both in edge coordinates)."""
-        cx, cy = box.pixel_center
+        (cx, cy), (across, down) = box.pixel_center, self.scale
         middle = (self.size - 1) / 2
         return Box.from_pixel_center(
-            (cx - self.center[0]) * self.scale + middle,
-            (cy - self.center[1]) * self.scale + middle,
-            box.w * self.scale,
-            box.h * self.scale,
+            (cx - self.center[0]) * across + middle,
+            (cy - self.center[1]) * down + middle,
+            box.w * across,
+            box.h * down,
         )
 
     def to_image(self, box: Box) -> Box:
         """A box of the crop as a box of the image (both in edge coordinates)."""
-        cx, cy = box.pixel_center
+        (cx, cy), (across, down) = box.pixel_center, self.scale
         middle = (self.size - 1) / 2
         return Box.from_pixel_center(
-            (cx - middle) / self.scale + self.center[0],
-            (cy - middle) / self.scale + self.center[1],
-            box.w / self.scale,
-            box.h / self.scale,
+            (cx - middle) / across + self.center[0],
+            (cy - middle) / down + self.center[1],
+            box.w / across,
+            box.h / down,
         )
 
 
@@ -79,7 +89,7 @@ def context_side(width: float, height: float, context_amount: float = 0.5) -> fl
 
 
 def crop(image: np.ndarray, geometry: CropGeometry, padding: tuple[float, ...]) -> np.ndarray:
-    """Resample a square window of an image, bilinear; what lies outside the image is ``padding``.
+    """Resample a window of an image, bilinear; what lies outside the image is ``padding``.
 
     Args:
         image: HxWx3 uint8.

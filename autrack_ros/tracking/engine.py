@@ -223,9 +223,9 @@ class TrackingEngine:
             for found in zip(targets, windows, searches, scores, corners, strict=True)
         ]
 
-    def search_side(self, target: Target) -> float:
-        """Side of the region a target is searched in, image pixels."""
-        return self._search_geometry(target.center, target.size).side
+    def search_sides(self, target: Target) -> tuple[float, float]:
+        """Width and height of the region a target is searched in, image pixels."""
+        return self._search_geometry(target.center, target.size).sides
 
     def _advance(
         self,
@@ -239,7 +239,7 @@ class TrackingEngine:
         selection = select(
             score,
             corners,
-            (target.size[0] * geometry.scale, target.size[1] * geometry.scale),
+            (target.size[0] * geometry.scale[0], target.size[1] * geometry.scale[1]),
             self._window,
             self.settings,
         )
@@ -282,16 +282,20 @@ class TrackingEngine:
         generator = np.random.default_rng(settings.seed)
         windows = [centered]
         for _ in range(settings.support_crops - 1):
-            shift_x, shift_y = generator.uniform(-1, 1, 2) * settings.support_shift * centered.side
+            shift_x, shift_y = generator.uniform(-1, 1, 2) * settings.support_shift
             zoom = math.exp(generator.uniform(-1, 1) * settings.support_scale)
-            center = (centered.center[0] + shift_x, centered.center[1] + shift_y)
-            windows.append(replace(centered, center=center, side=centered.side * zoom))
+            (x, y), (across, down) = centered.center, centered.sides
+            center = (x + shift_x * across, y + shift_y * down)
+            windows.append(replace(centered, center=center, sides=(across * zoom, down * zoom)))
         return windows
 
     def _targets(self, boxes: list[Box]) -> Targets:
         """Labels of search regions with the target at these boxes (of the crop)."""
         size = self.settings.search_size
-        points = response_grid(*self._response_shape, size, self.network.stride, self.device)
+        network = self.network
+        points = response_grid(
+            *self._response_shape, size, network.stride, self.device, network.origin
+        )
         return make_targets(self._corners(boxes), points)
 
     def _corners(self, boxes: list[Box]) -> torch.Tensor:
@@ -301,7 +305,12 @@ class TrackingEngine:
 
     def _template_geometry(self, box: Box) -> CropGeometry:
         settings = self.settings
-        return CropGeometry(
+        if settings.box_windows:
+            sides = settings.box_windows[0]
+            return CropGeometry(
+                box.pixel_center, (box.w * sides, box.h * sides), settings.template_size
+            )
+        return CropGeometry.square(
             box.pixel_center,
             context_side(box.w, box.h, settings.context_amount),
             settings.template_size,
@@ -312,17 +321,20 @@ class TrackingEngine:
         self, center: tuple[float, float], size: tuple[float, float]
     ) -> CropGeometry:
         settings = self.settings
+        if settings.box_windows:
+            sides = settings.box_windows[1]
+            return CropGeometry(center, (size[0] * sides, size[1] * sides), settings.search_size)
         side = context_side(*size, settings.context_amount)
         side *= settings.search_size / settings.template_size
-        return CropGeometry(center, side, settings.search_size, settings.corner_aligned)
+        return CropGeometry.square(center, side, settings.search_size, settings.corner_aligned)
 
     def _response_to_image(self, geometry: CropGeometry) -> np.ndarray:
         rows, cols = self._response_shape
-        stride, size = self.network.stride, geometry.size
+        stride, size, origin = self.network.stride, geometry.size, self.network.origin
         to_crop = np.array(
             [
-                [stride, 0, grid_offset(cols, size, stride)],
-                [0, stride, grid_offset(rows, size, stride)],
+                [stride, 0, grid_offset(cols, size, stride, origin)],
+                [0, stride, grid_offset(rows, size, stride, origin)],
                 [0, 0, 1],
             ]
         )

@@ -175,4 +175,4 @@ class Follower:
 
     def _search(self, target: Target) -> WideSearch:
         height, width = target.image_shape[:2]
-        return WideSearch(target.center, self.engine.search_side(target), width, height)
+        return WideSearch(target.center, self.engine.search_sides(target), width, height)

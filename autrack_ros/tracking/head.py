@@ -11,11 +11,17 @@ from autrack_ros.tracking.layers import conv_bn_relu
 from autrack_ros.tracking.siamese import Prediction, response_grid
 
 TowerBlock = Callable[[int, int, bool], nn.Module]  # (in channels, out channels, batch norm)
+OutputBlock = Callable[[int, int], nn.Module]  # (in channels, out channels)
 
 
 def plain_block(in_channels: int, out_channels: int, bn: bool) -> nn.Module:
     """A tower layer of the official head: 3x3 convolution without padding, ReLU."""
     return conv_bn_relu(in_channels, out_channels, 3, bn=bn)
+
+
+def plain_output(in_channels: int, out_channels: int) -> nn.Module:
+    """An output layer of the official head: 1x1 convolution with batch normalisation."""
+    return conv_bn_relu(in_channels, out_channels, 1, relu=False)
 
 
 class DenseboxHead(nn.Module):
@@ -27,6 +33,8 @@ class DenseboxHead(nn.Module):
         tower_bn: one entry per tower layer: whether it has batch norm.
         stride: search-region pixels per cell.
         block: builds one tower layer.
+        output: builds the layers that read off class, centre-ness and offsets.
+        origin: see ``response_grid``.
     """
 
     def __init__(
@@ -36,17 +44,20 @@ class DenseboxHead(nn.Module):
         tower_bn: Sequence[bool],
         stride: int,
         block: TowerBlock = plain_block,
+        output: OutputBlock = plain_output,
+        origin: float | None = None,
     ) -> None:
         super().__init__()
         self.stride = stride
+        self.origin = origin
         self.num_convs = len(tower_bn)
         for branch in ("cls", "bbox"):
             for index, bn in enumerate(tower_bn):
                 layer = block(in_channels if index == 0 else width, width, bn)
                 self.add_module(f"{branch}_p5_conv{index + 1}", layer)
-        self.cls_score_p5 = conv_bn_relu(width, 1, 1, relu=False)
-        self.ctr_score_p5 = conv_bn_relu(width, 1, 1, relu=False)
-        self.bbox_offsets_p5 = conv_bn_relu(width, 4, 1, relu=False)
+        self.cls_score_p5 = output(width, 1)
+        self.ctr_score_p5 = output(width, 1)
+        self.bbox_offsets_p5 = output(width, 4)
         self.si = nn.Parameter(torch.ones(()))
         self.bi = nn.Parameter(torch.zeros(()))
 
@@ -58,7 +69,7 @@ class DenseboxHead(nn.Module):
         raw = self.bbox_offsets_p5(reg_map).permute(0, 2, 3, 1)
         left_top, right_bottom = (torch.exp(self.si * raw + self.bi) * self.stride).split(2, dim=-1)
         rows, cols = raw.shape[1:3]
-        points = response_grid(rows, cols, search_size, self.stride, raw.device)
+        points = response_grid(rows, cols, search_size, self.stride, raw.device, self.origin)
         return Prediction(
             cls=self.cls_score_p5(cls_map)[:, 0],
             ctr=self.ctr_score_p5(cls_map)[:, 0],

@@ -65,7 +65,13 @@ def separable_block(in_channels: int, out_channels: int, bn: bool) -> nn.Module:
     )
 
 
-class LiteSiamFCpp(SiameseNetwork):
+class LayeredSiamese(SiameseNetwork):
+    """A network that is trained here: its backbone's layers can be run, and trained, apart."""
+
+    basemodel: LayeredBackbone
+
+
+class LiteSiamFCpp(LayeredSiamese):
     """Template 3x128x128 (an 8x8 map), search region 3x256x256 (a 16x16 map), stride 16.
 
     Args:
@@ -75,7 +81,6 @@ class LiteSiamFCpp(SiameseNetwork):
     """
 
     stride = 16
-    basemodel: LayeredBackbone
 
     def __init__(self, backbone: LayeredBackbone, width: int = 96, tower_convs: int = 3) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from autrack_ros.tracking.backbones.fbnet import FBNet
 from autrack_ros.tracking.backbones.googlenet import GoogLeNet
 from autrack_ros.tracking.backbones.shufflenet import ShuffleNetV2X05, ShuffleNetV2X10
 from autrack_ros.tracking.backbones.tinyconv import TinyConv
+from autrack_ros.tracking.fear import FearSiamFCpp
 from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.tracking.siamese import SiameseNetwork
 from autrack_ros.tracking.siamfcpp import SiamFCpp
@@ -21,6 +22,7 @@ NETWORKS: Mapping[str, Callable[[], SiameseNetwork]] = MappingProxyType(
     {
         "autrack_lite0": lambda: LiteSiamFCpp(EfficientNetLite0()),
         "autrack_fbnet": lambda: LiteSiamFCpp(FBNet()),
+        "autrack_fear": FearSiamFCpp,
         "siamfcpp_alexnet": lambda: SiamFCpp(AlexNet(), 256, (False, False, True)),
         "siamfcpp_googlenet": lambda: SiamFCpp(GoogLeNet(), 256, (False, False)),
         "siamfcpp_shufflenet_x0_5": lambda: SiamFCpp(ShuffleNetV2X05(), 256, (False, False, True)),

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 
@@ -31,6 +32,8 @@ class TrackerSettings:
         template_size: side of the template z, pixels.
         search_size: side of the search region x, pixels.
         context_amount: share of (width + height) of the target added to its sides in the template.
+        box_windows: windows of template and search region, in sides of the target's box, whose
+            shape they take; None for SiamFC++'s square ones, which ``context_amount`` sizes.
         test_lr: rate at which the size follows the prediction, 0..1.
         window_influence: weight of the cosine window in the score, 0..1.
         penalty_k: strength of the penalty on a change of scale or aspect ratio.
@@ -44,6 +47,7 @@ class TrackerSettings:
     template_size: int = 127
     search_size: int = 303
     context_amount: float = 0.5
+    box_windows: tuple[float, float] | None = None
     test_lr: float = 0.52
     window_influence: float = 0.21
     penalty_k: float = 0.04
@@ -62,6 +66,8 @@ class TrackerSettings:
             isinstance(x, int) and z < x <= 2048,
         )
         _check("context_amount", self.context_amount, "0 to 2", 0 <= self.context_amount <= 2)
+        for sides in self.box_windows or ():
+            _check("box_windows", sides, "1 to 20 sides each", 1 <= sides <= 20)
         _check("test_lr", self.test_lr, "0 to 1", 0 <= self.test_lr <= 1)
         _check("window_influence", self.window_influence, "0 to 1", 0 <= self.window_influence <= 1)
         _check("penalty_k", self.penalty_k, "0 to 1", 0 <= self.penalty_k <= 1)
@@ -196,19 +202,13 @@ def _official(
     )
 
 
-def _light(name: str, card: str, accuracy: str, parameters: float, penalty_k: float) -> Preset:
+def _light(name: str, card: str, accuracy: str, parameters: float, **settings: Any) -> Preset:
     """One of the project's own models, whose weights are in this package."""
     return Preset(
         name=name,
         network=name,
         settings=TrackerSettings(
-            template_size=128,
-            search_size=256,
-            test_lr=0.9,
-            window_influence=0.35,
-            penalty_k=penalty_k,
-            min_side=4.0,
-            corner_aligned=False,
+            template_size=128, search_size=256, min_side=4.0, corner_aligned=False, **settings
         ),
         loss=LossSettings(),
         checkpoint=f"{name}.safetensors",
@@ -221,8 +221,34 @@ def _light(name: str, card: str, accuracy: str, parameters: float, penalty_k: fl
 
 
 _ROWS = (
-    _light("autrack_fbnet", "autrack_fbnet.md", "73.6, with update 73.1", 0.865, penalty_k=0.1),
-    _light("autrack_lite0", "MODEL_CARD.md", "71.4, with update 71.3", 0.839, penalty_k=0.04),
+    _light(
+        "autrack_fear",
+        "autrack_fear.md",
+        "",
+        1.35,
+        box_windows=(1.4, 5.0),
+        test_lr=1.0,
+        window_influence=0.38,
+        penalty_k=0.062,
+    ),
+    _light(
+        "autrack_fbnet",
+        "autrack_fbnet.md",
+        "73.6, with update 73.1",
+        0.865,
+        test_lr=0.9,
+        window_influence=0.35,
+        penalty_k=0.1,
+    ),
+    _light(
+        "autrack_lite0",
+        "MODEL_CARD.md",
+        "71.4, with update 71.3",
+        0.839,
+        test_lr=0.9,
+        window_influence=0.35,
+        penalty_k=0.04,
+    ),
     _official(
         "siamfcpp_alexnet",
         "vot",

@@ -39,6 +39,7 @@ class SiameseNetwork(nn.Module):
     """Base of the networks. Inputs are Bx3xHxW float32 BGR, 0..255, H = W."""
 
     stride: int
+    origin: float | None = None  # place of the first cell, search-region pixels; None: centred map
     basemodel: nn.Module
 
     def template(self, z: torch.Tensor, corners: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -70,19 +71,24 @@ class SiameseNetwork(nn.Module):
         raise NotImplementedError
 
 
-def grid_offset(cells: int, search_size: int, stride: int) -> float:
-    """Position of the first cell of a centred map, search-region pixels (pixel centres)."""
-    return (search_size - 1 - (cells - 1) * stride) / 2
+def grid_offset(cells: int, search_size: int, stride: int, origin: float | None = None) -> float:
+    """Position of the first cell of a map, search-region pixels (pixel centres).
+
+    Without an ``origin`` the map is centred in the search region (video_analyst's ``score_offset``;
+    its integer division is exact for every published size).
+    """
+    return (search_size - 1 - (cells - 1) * stride) / 2 if origin is None else origin
 
 
 def response_grid(
-    rows: int, cols: int, search_size: int, stride: int, device: torch.device | str = "cpu"
+    rows: int,
+    cols: int,
+    search_size: int,
+    stride: int,
+    device: torch.device | str = "cpu",
+    origin: float | None = None,
 ) -> torch.Tensor:
-    """Points of the response map in the search region: (rows, cols, 2) float32, (x, y) pixels.
-
-    The map is centred in the search region (video_analyst's ``score_offset``; its integer division
-    is exact for every published size).
-    """
-    x = torch.arange(cols, device=device) * stride + grid_offset(cols, search_size, stride)
-    y = torch.arange(rows, device=device) * stride + grid_offset(rows, search_size, stride)
+    """Points of the response map in the search region: (rows, cols, 2) float32, (x, y) pixels."""
+    x = torch.arange(cols, device=device) * stride + grid_offset(cols, search_size, stride, origin)
+    y = torch.arange(rows, device=device) * stride + grid_offset(rows, search_size, stride, origin)
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).float()

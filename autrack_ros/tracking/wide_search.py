@@ -11,9 +11,9 @@ import numpy as np
 Place = tuple[float, float]  # middle of a search region, pixels
 
 ZOOM = 2.0  # of coarse regions: in them a target is seen half as large as in a fine one
-SPACING = 0.75  # of coarse regions, fraction of their side
+SPACING = 0.75  # of coarse regions, fraction of their sides
 FINE_PLACES = 4  # at least as many are looked at finely in a first round, the best first
-REACH = 0.25  # of a fine region: a target so far from its middle is seen, fraction of the side
+REACH = 0.25  # of a fine region: a target so far from its middle is seen, fraction of the sides
 
 
 class WideSearch:
@@ -26,20 +26,20 @@ class WideSearch:
 
     Args:
         center: where the target was last, pixels.
-        side: of a fine search region, pixels.
+        sides: width and height of a fine search region, pixels.
         width: of the image, pixels.
         height: of the image, pixels.
 
     Attributes:
-        zoom: 1..ZOOM, side of a coarse region in sides of a fine one.
+        zoom: 1..ZOOM, sides of a coarse region in those of a fine one.
     """
 
-    def __init__(self, center: Place, side: float, width: int, height: int) -> None:
-        self.side = side
+    def __init__(self, center: Place, sides: tuple[float, float], width: int, height: int) -> None:
+        self.sides = sides
         # No coarser than what shows the whole image.
-        self.zoom = min(ZOOM, max(1.0, max(width, height) / SPACING / side))
-        step = SPACING * self.zoom * side
-        regions = [(x, y) for x in _middles(width, step) for y in _middles(height, step)]
+        self.zoom = min(ZOOM, max(1.0, max(width / sides[0], height / sides[1]) / SPACING))
+        across, down = (SPACING * self.zoom * side for side in sides)
+        regions = [(x, y) for x in _middles(width, across) for y in _middles(height, down)]
         self._round = sorted(regions, key=lambda middle: math.dist(middle, center), reverse=True)
         self._peaks: list[tuple[float, float, float]] = []  # heap of (-response, x, y)
         self._fine_places = FINE_PLACES
@@ -93,10 +93,15 @@ class WideSearch:
             return None
         while self._peaks:
             _, x, y = heapq.heappop(self._peaks)
-            if all(max(abs(x - px), abs(y - py)) > REACH * self.side for px, py in self._looked):
+            if not any(self._shows(looked, (x, y)) for looked in self._looked):
                 self._looked.append((x, y))
                 return x, y
         return None
+
+    def _shows(self, middle: Place, place: Place) -> bool:
+        """Whether a fine region about ``middle`` shows a target at ``place``."""
+        distances = zip(middle, place, self.sides, strict=True)
+        return all(abs(a - b) <= REACH * side for a, b, side in distances)
 
 
 def _middles(length: int, step: float) -> list[float]:

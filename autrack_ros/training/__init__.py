@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from autrack_ros.tracking.adaptation import AdaptationSettings
 from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.tracking.lite import LiteSiamFCpp
+from autrack_ros.tracking.lite import LayeredSiamese
 from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.presets import Preset, find_preset
 from autrack_ros.tracking.tracker import resolve_device
@@ -80,7 +80,9 @@ def train(
         raise ConfigurationError(f"optimization.frozen_layers = {frozen}: must be 0..{layers}")
     load_initial(network, config.initial)
     sources = read_sources(config)
-    maker = PairMaker(load_crops(config, sources, report), config.pairs, resolved)
+    maker = PairMaker(
+        load_crops(config, sources, report), config.pairs, resolved, preset.settings.box_windows
+    )
     clips = validation_set(config, sources)
     trainer = Trainer(
         network,
@@ -107,7 +109,7 @@ def train(
 
 
 def calibrate(
-    network: LiteSiamFCpp, preset: Preset, clips: ValidationSet, output_dir: Path
+    network: LayeredSiamese, preset: Preset, clips: ValidationSet, output_dir: Path
 ) -> Calibration | None:
     """Track the validation clips with the update, as users do, and fit the score to the overlaps.
 
@@ -147,7 +149,9 @@ def calibrate(
 def show_pairs(config_path: Path, picture: Path) -> None:
     """Write a sheet of the first training pairs: template, search region and the target's box."""
     config = load_config(config_path)
-    maker = PairMaker(load_crops(config, read_sources(config)), config.pairs)
+    windows = find_preset(config.preset).settings.box_windows
+    bank = load_crops(config, read_sources(config))
+    maker = PairMaker(bank, config.pairs, box_windows=windows)
     cv2.imwrite(str(picture), pair_sheet(maker))
 
 
@@ -195,7 +199,7 @@ def validation_set(config: TrainingConfig, sources: Sequence[Source]) -> Validat
 
 
 def make_feed(
-    config: TrainingConfig, maker: PairMaker, network: LiteSiamFCpp, report: Report = _silent
+    config: TrainingConfig, maker: PairMaker, network: LayeredSiamese, report: Report = _silent
 ) -> Feed:
     """The batches: cached features of the frozen layers on a CPU, else composed on the spot."""
     settings = config.optimization
@@ -212,16 +216,16 @@ def make_feed(
     return CachedFeed(cache, settings)
 
 
-def make_network(preset: Preset) -> LiteSiamFCpp:
+def make_network(preset: Preset) -> LayeredSiamese:
     """The preset's network with random weights.
 
     Raises:
         ConfigurationError: it is one of the official networks, whose training is not ours.
     """
     network = NETWORKS[preset.network]()
-    if not isinstance(network, LiteSiamFCpp):
+    if not isinstance(network, LayeredSiamese):
         raise ConfigurationError(
-            f"preset = {preset.name!r}: only networks on EfficientNet-lite are trained here; "
+            f"preset = {preset.name!r}: only the project's own networks are trained here; "
             "the weights of the official ones come from their authors"
         )
     return network

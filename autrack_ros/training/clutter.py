@@ -97,6 +97,7 @@ class Clutter:
         corners: np.ndarray,
         ratio: np.ndarray,
         change: np.ndarray,
+        stretch: np.ndarray,
     ) -> list[Layer]:
         """Other objects beside the target: a look-alike, a distractor, another distractor.
 
@@ -106,6 +107,7 @@ class Clutter:
             corners: (B, 4) of the target in the search region.
             ratio: (B,) the search region's scale; a look-alike is seen as large.
             change: (B, 2, 2) of the search region; a look-alike is changed alike.
+            stretch: (B, 2, 2) of it the window's shape, by which all things are changed.
         """
         count = len(first)
         distracted = rng.random(count) < self._settings.distractor
@@ -117,7 +119,8 @@ class Clutter:
         things = [self._cut_out(canvas, crops, change[canvas] * zoom[:, None, None])]
         for chosen in (distracted, again):
             canvas, crops = self._others(rng, np.flatnonzero(chosen), first, same_label_share=0.5)
-            things.append(self._sized(rng, canvas, crops, corners[canvas], (0.6, 1.5)))
+            sized = self._sized(rng, canvas, crops, corners[canvas], (0.6, 1.5), stretch[canvas])
+            things.append(sized)
         return [self._placed_beside(rng, pasted, corners[pasted.canvas]) for pasted in things]
 
     def occluders(
@@ -182,6 +185,7 @@ class Clutter:
         crops: np.ndarray,
         corners: np.ndarray,
         sizes: tuple[float, float],
+        stretch: np.ndarray | None = None,
     ) -> Pasted:
         """Objects, a little turned and stretched, in between two sizes relative to boxes (n, 4)."""
         count = len(canvas)
@@ -191,6 +195,8 @@ class Clutter:
             rng.random(count) < 0.5,
             np.zeros(count),
         )
+        if stretch is not None:
+            linear = stretch @ linear
         areas = changed_size(self._cast.outline[crops], linear).prod(axis=1)
         zoom = rng.uniform(*sizes, count) * np.sqrt(box_size(corners).prod(axis=1) / areas)
         return self._cut_out(canvas, crops, linear * zoom[:, None, None])

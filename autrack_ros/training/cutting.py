@@ -12,7 +12,7 @@ from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.crops import CropGeometry, context_side
 from autrack_ros.training.sources.base import DataError, is_compact, is_trainable, require_overlap
 
-CROP_SIZE = 320  # pixels
+CROP_SIZE = 400  # pixels
 CROP_CONTEXTS = 2.8  # side of a crop, in context sides (tracking.crops.context_side) of its object
 OUTLINE_POINTS = 32
 OPAQUE = 128  # an opacity from which a pixel belongs to the object
@@ -23,7 +23,8 @@ _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1).round(12)  # 
 
 def crop_geometry(box: Box) -> CropGeometry:
     """The window about an object: its centre, ``CROP_CONTEXTS`` context sides wide."""
-    return CropGeometry(box.pixel_center, CROP_CONTEXTS * context_side(box.w, box.h), CROP_SIZE)
+    side = CROP_CONTEXTS * context_side(box.w, box.h)
+    return CropGeometry.square(box.pixel_center, side, CROP_SIZE)
 
 
 def cut_box(picture: np.ndarray, box: Box, out: np.ndarray, where: str) -> np.ndarray | None:
@@ -162,7 +163,7 @@ def _reduced(picture: np.ndarray, geometry: CropGeometry) -> tuple[np.ndarray, n
         part, pixel centres.
     """
     to_picture = geometry.crop_to_image
-    factor = int(1 / geometry.scale)
+    factor = int(1 / geometry.scale[0])
     if factor < 2:
         return picture, to_picture
     height, width = picture.shape[:2]

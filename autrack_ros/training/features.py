@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from autrack_ros.tracking.fuse import fuse_batch_norm
-from autrack_ros.tracking.lite import LiteSiamFCpp
+from autrack_ros.tracking.lite import LayeredSiamese
 from autrack_ros.tracking.runtime import import_openvino, to_openvino
 from autrack_ros.training.pairs import BATCH, SEARCH_SIZE, TEMPLATE_SIZE, PairBatch, PairMaker
 
@@ -30,7 +30,7 @@ Extractor = Callable[[Tensor], Maps]  # (BATCH, 3, S, S) crops -> maps of the fr
 class FrozenLayers(nn.Module):
     """The first layers of a network's backbone, batch normalisation folded in."""
 
-    def __init__(self, network: LiteSiamFCpp, layers: int) -> None:
+    def __init__(self, network: LayeredSiamese, layers: int) -> None:
         super().__init__()
         self.backbone = fuse_batch_norm(network.basemodel)
         self.layers = layers

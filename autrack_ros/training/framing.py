@@ -48,6 +48,13 @@ def context_sides(sizes: np.ndarray) -> np.ndarray:
     return np.sqrt(np.prod(sizes + sizes.mean(axis=1, keepdims=True), axis=1))
 
 
+def squaring(outline: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """(n, 2, 2) stretches, of determinant 1, that make a square of the changed outlines' boxes."""
+    width, height = changed_size(outline, linear).T
+    across = np.sqrt(height / width)
+    return np.stack([across, 0 * across, 0 * across, 1 / across], axis=1).reshape(-1, 2, 2)
+
+
 def framed(
     middle: np.ndarray,
     outline: np.ndarray,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,16 +13,19 @@ from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.tracking.backbones.fbnet import FBNet
 from autrack_ros.tracking.checkpoint import load_weights
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
-from autrack_ros.tracking.lite import LiteSiamFCpp
+from autrack_ros.tracking.fear import WIDTH, FearSiamFCpp
+from autrack_ros.tracking.lite import LayeredSiamese
 
 IMAGENET = "imagenet"
+TYPICAL_DISTANCE = 25.6  # pixels, half a target's side in a search region of FEAR
 
 
-def load_initial(network: LiteSiamFCpp, initial: str) -> None:
-    """Give a light network's backbone the weights that the training starts from.
+def load_initial(network: LayeredSiamese, initial: str) -> None:
+    """Give a network the weights that the training starts from.
 
     Args:
-        network: to be trained; its other layers are left as they are.
+        network: to be trained. Its backbone is filled; of ``FearSiamFCpp`` all layers are, of the
+            others the rest is left as it is.
         initial: ``imagenet`` for EfficientNet-lite; the ONNX file of FEAR-XS's search branch for
             FBNet; or weights of the whole network from an earlier training (.safetensors).
 
@@ -43,7 +48,10 @@ def load_initial(network: LiteSiamFCpp, initial: str) -> None:
                 f"initial = {initial!r}: FBNet starts from the file fear_search.onnx of FEAR-XS, "
                 "give its path"
             )
-        _load_convolutions(backbone, Path(initial))
+        if isinstance(network, FearSiamFCpp):
+            _load_tracker(network, Path(initial))
+        else:
+            _load_convolutions([backbone], Path(initial))
 
 
 def _load_imagenet(backbone: EfficientNetLite0) -> None:
@@ -59,8 +67,29 @@ def _load_imagenet(backbone: EfficientNetLite0) -> None:
     backbone.load_state_dict({key: weights[key] for key in backbone.state_dict()})
 
 
-def _load_convolutions(backbone: nn.Module, path: Path) -> None:
-    """Fill a backbone's convolutions, in the order they run, from the first ones of a graph."""
+def _load_tracker(network: FearSiamFCpp, path: Path) -> None:
+    """All of FEAR-XS; centre-ness, which it lacks, begins as 1 everywhere."""
+    head = network.head
+    parts: list[nn.Module] = [network.basemodel, network.neck, network.c_x, network.r_x]
+    parts += [head.get_submodule(f"{branch}_p5_conv1") for branch in ("cls", "bbox")]
+    parts += [head.get_submodule(f"bbox_p5_conv{index}") for index in (2, 3)]
+    parts += [head.bbox_offsets_p5]
+    parts += [head.get_submodule(f"cls_p5_conv{index}") for index in (2, 3)]
+    parts += [head.cls_score_p5]
+    _load_convolutions(parts, path)
+    with torch.no_grad():
+        # Its correlation is not divided by the root of the number of channels.
+        for branch in ("cls", "bbox"):
+            depthwise = head.get_parameter(f"{branch}_p5_conv1.0.conv.weight")
+            depthwise[WIDTH:] *= WIDTH**0.5
+        # Its distances are pixels, from the edge of a pixel where ours are from its middle.
+        head.bi.fill_(-math.log(head.stride) + math.log1p(-0.5 / TYPICAL_DISTANCE))
+        head.get_parameter("ctr_score_p5.1.conv.weight").zero_()
+        head.get_parameter("ctr_score_p5.1.conv.bias").fill_(6.0)
+
+
+def _load_convolutions(parts: Sequence[nn.Module], path: Path) -> None:
+    """Fill convolutions, in the order they are given, from the first ones of a graph."""
     try:
         import onnx
     except ImportError as error:
@@ -74,19 +103,19 @@ def _load_convolutions(backbone: nn.Module, path: Path) -> None:
             error
         )
     values = {entry.name: onnx.numpy_helper.to_array(entry) for entry in graph.initializer}
-    found = [node for node in graph.node if node.op_type == "Conv" and len(node.input) == 3]
-    wanted = [layer for layer in backbone.modules() if isinstance(layer, nn.Conv2d)]
+    found = [node for node in graph.node if node.op_type == "Conv"]
+    wanted = [layer for part in parts for layer in part.modules() if isinstance(layer, nn.Conv2d)]
     if len(found) < len(wanted):
         raise CheckpointError(
             f"initial weights {path}: {len(found)} convolutions, {len(wanted)} are needed"
         )
     with torch.no_grad():
         for number, (layer, node) in enumerate(zip(wanted, found, strict=False)):
-            weight, bias = (torch.tensor(values[name]) for name in node.input[1:])
+            weight, *bias = (torch.tensor(values[name]) for name in node.input[1:])
             if weight.shape != layer.weight.shape or layer.bias is None:
                 raise CheckpointError(
                     f"initial weights {path}: convolution {number} ({node.output[0]}) has weights "
                     f"of {tuple(weight.shape)}, {tuple(layer.weight.shape)} are needed"
                 )
             layer.weight.copy_(weight)
-            layer.bias.copy_(bias)
+            layer.bias.copy_(bias[0] if bias else torch.zeros(len(weight)))

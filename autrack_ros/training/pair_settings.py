@@ -26,6 +26,7 @@ class PairSettings:
     shift: float = 0.25  # largest shift of the target, fraction of the search side, each axis
     scale: float = 0.3  # largest |log| of the search scale
     rotation: float = 15.0  # largest rotation between template and search, degrees
+    window_aspect: float = 0.25  # largest |log| of width / height of a box window against the box
     aspect: float = 0.15  # largest |log| change of width / height
     turn_aspect: float = 0.45  # the same of objects that turn
     stretch: float = 0.7  # largest |log| change of width / height of both crops alike
@@ -45,7 +46,7 @@ class PairSettings:
         for name in shares.split():
             self._check(name, 0, 1)
         self._check("shift", 0, 0.5)
-        for name in ("scale", "aspect", "turn_aspect", "stretch"):
+        for name in ("scale", "window_aspect", "aspect", "turn_aspect", "stretch"):
             self._check(name, 0, 1)
         self._check("rotation", 0, 45)
         if not (isinstance(self.max_gap, int) and self.max_gap >= 0):

@@ -25,6 +25,7 @@ from autrack_ros.training.framing import (
     framed,
     linear_changes,
     shape_window,
+    squaring,
 )
 from autrack_ros.training.pair_settings import PairSettings
 from autrack_ros.training.photometry import Photometry, develop, draw_photometry, noise_tile
@@ -32,6 +33,7 @@ from autrack_ros.training.photometry import Photometry, develop, draw_photometry
 BATCH = 32  # pairs
 THIN = math.log(2)  # |log| of width / height from which an object is hardly rotated
 LONGEST = math.log(6)  # |log| of width / height that stretching does not exceed
+SQUARE_SIDES = 2.0  # of a square target: side of SiamFC++'s template window
 SMALL_PICTURE = 0.5  # share of a crop inside its picture below which the picture is left out
 
 
@@ -94,15 +96,26 @@ class PairPlan:
 class PairMaker:
     """Makes numbered batches of pairs from a bank of crops.
 
+    Args:
+        bank: gives the pictures.
+        settings: what pairs look like.
+        device: where they are drawn.
+        box_windows: see ``TrackerSettings``.
+
     Raises:
         ConfigurationError: a source is weighted that has no crops in the bank, or the bank has too
             few crops to choose another object or a background (``Cast``).
     """
 
     def __init__(
-        self, bank: CropBank, settings: PairSettings, device: torch.device | str = "cpu"
+        self,
+        bank: CropBank,
+        settings: PairSettings,
+        device: torch.device | str = "cpu",
+        box_windows: tuple[float, float] | None = None,
     ) -> None:
         self.settings = settings
+        self.box_windows = box_windows
         self.device = torch.device(device)
         self._cast = Cast(bank, settings)
         self._pictures = Pictures(bank, self.device)
@@ -146,7 +159,19 @@ class PairMaker:
         first = cast.targets(rng, BATCH)
         shown, negative, absent, covered = self._shown(rng, first)
         change_z, change_x = self._changes(rng, first, shown)
-        ratio = np.exp(rng.normal(0, 0.05, BATCH))
+        zoom_z = zoom_x = 1.0  # of the windows, against SiamFC++'s upon a square
+        stretch = np.tile(np.eye(2), (BATCH, 1, 1))
+        if self.box_windows:
+            # Pictures are stretched instead of windows.
+            zoom_z = self.box_windows[0] / SQUARE_SIDES
+            zoom_x = self.box_windows[1] / SQUARE_SIDES * TEMPLATE_SIZE / SEARCH_SIZE
+            change_z = squaring(cast.outline[first], change_z) @ change_z
+            error = rng.uniform(-s.window_aspect, s.window_aspect, BATCH)
+            none = np.zeros(BATCH)
+            stretch = linear_changes(none, error, none > 0, none)
+            stretch = stretch @ squaring(cast.outline[shown], change_x)
+            change_x = stretch @ change_x
+        ratio = np.exp(rng.normal(0, 0.05, BATCH)) * zoom_z
         template = framed(
             cast.middle[first],
             cast.outline[first],
@@ -155,7 +180,7 @@ class PairMaker:
             ratio,
             np.zeros((BATCH, 2)),
         )
-        ratio = np.exp(rng.uniform(-s.scale, s.scale, BATCH))
+        ratio = np.exp(rng.uniform(-s.scale, s.scale, BATCH)) * zoom_x
         shift = rng.uniform(-s.shift, s.shift, (BATCH, 2))
         near = rng.random((BATCH, 1)) < 1 / 3
         shift *= np.where(near, rng.random((BATCH, 1)), 1)
@@ -167,7 +192,7 @@ class PairMaker:
             self._subject(first, template, np.arange(BATCH), cast.cutout[first], TEMPLATE_SIZE),
         ]
         search_layers = self._search_layers(
-            rng, first, shown, search, (ratio, change_x), (absent, covered)
+            rng, first, shown, search, (ratio, change_x, stretch), (absent, covered)
         )
         light_z, light_x = draw_photometry(rng, s, BATCH, (TEMPLATE_SIZE, SEARCH_SIZE))
         fill = self._mean_color[first]
@@ -234,7 +259,7 @@ class PairMaker:
         first: np.ndarray,
         shown: np.ndarray,
         search: Framed,
-        look: tuple[np.ndarray, np.ndarray],
+        look: tuple[np.ndarray, np.ndarray, np.ndarray],
         missing: tuple[np.ndarray, np.ndarray],
     ) -> list[Layer]:
         """Background, things behind, the object, things before it, occluders, covers.
@@ -244,7 +269,8 @@ class PairMaker:
             first: (B,) crops of the templates.
             shown: (B,) crops of the search regions.
             search: their windows.
-            look: (B,) scales and (B, 2, 2) changes of the search regions.
+            look: (B,) scales and (B, 2, 2) changes of the search regions, and of these the part
+                (B, 2, 2) that is the window's shape.
             missing: (B,) bool each; where the object is left out, where it is covered.
         """
         s, cast = self.settings, self._cast

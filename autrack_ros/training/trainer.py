@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from autrack_ros.tracking.errors import AutrackError, CheckpointError
-from autrack_ros.tracking.lite import LiteSiamFCpp
+from autrack_ros.tracking.lite import LayeredSiamese
 from autrack_ros.tracking.losses import Losses, overlap_of, tracking_loss
 from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.tracking.siamese import Prediction, response_grid
@@ -37,7 +37,7 @@ class TrainingError(AutrackError):
     """A training that cannot go on."""
 
 
-Validate = Callable[[LiteSiamFCpp], float]  # averaged network -> tracking AUC, 0..1
+Validate = Callable[[LayeredSiamese], float]  # averaged network -> tracking AUC, 0..1
 
 
 class Trainer:
@@ -62,7 +62,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: LiteSiamFCpp,
+        network: LayeredSiamese,
         feed: Feed,
         loss: LossSettings,
         settings: OptimizationSettings,
@@ -183,7 +183,7 @@ class Trainer:
                 else:
                     value.copy_(current[key])
 
-    def _predict(self, network: LiteSiamFCpp, batch: FeatureBatch) -> Prediction:
+    def _predict(self, network: LayeredSiamese, batch: FeatureBatch) -> Prediction:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             template = network.template_from_features(
                 self._trained_layers(network, batch.template), batch.template_corners
@@ -194,14 +194,15 @@ class Trainer:
             prediction = network.predict(template, search)
         return Prediction(*(part.float() for part in prediction))
 
-    def _trained_layers(self, network: LiteSiamFCpp, maps: Maps) -> Maps:
+    def _trained_layers(self, network: LayeredSiamese, maps: Maps) -> Maps:
         maps = tuple(part.contiguous(memory_format=torch.channels_last) for part in maps)
         backbone = network.basemodel
         return backbone.run_layers(maps, self.settings.frozen_layers, backbone.layer_count)
 
     def _loss(self, prediction: Prediction, batch: FeatureBatch) -> Losses:
         rows, cols = prediction.cls.shape[1:]
-        points = response_grid(rows, cols, SEARCH_SIZE, self.network.stride, self.device)
+        network = self.network
+        points = response_grid(rows, cols, SEARCH_SIZE, network.stride, self.device, network.origin)
         targets = make_targets(batch.corners, points, batch.negative)
         # The official code ignores what surrounds the other object of a negative pair; here the
         # template's object is known to be nowhere in the search region.

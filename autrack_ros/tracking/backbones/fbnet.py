@@ -61,16 +61,22 @@ class InvertedResidual(nn.Module):
 
 
 class FBNet(LayeredBackbone):
-    """Bx3xHxW BGR 0..255 -> maps at stride 8 (32 channels) and stride 16 (112 channels)."""
+    """Bx3xHxW BGR 0..255 -> maps at stride 8 (32 channels) and stride 16 (112 channels).
+
+    Args:
+        fine: whether the map at stride 8 is given, too.
+        late: pad late (``PaddedConv2d``), so that the map is centred; without, the middle of cell
+            (0, 0) is the image's corner, as where these weights are from.
+    """
 
     layer_count = 1 + len(BLOCKS)
-    fine_layer = 8
-    out_channels = (32, 112)
 
-    def __init__(self) -> None:
+    def __init__(self, fine: bool = True, late: bool = True) -> None:
         super().__init__()
-        self.stem_conv = PaddedConv2d(3, STEM_CHANNELS, 3, stride=2, late=True, bias=True)
-        self.stages = inverted_residuals(InvertedResidual, STEM_CHANNELS, BLOCKS)
+        self.fine_layer = 8 if fine else self.layer_count
+        self.out_channels = (32, 112) if fine else (112,)
+        self.stem_conv = PaddedConv2d(3, STEM_CHANNELS, 3, stride=2, late=late, bias=True)
+        self.stages = inverted_residuals(InvertedResidual, STEM_CHANNELS, BLOCKS, late)
 
     @property
     def stem_layers(self) -> list[nn.Module]:

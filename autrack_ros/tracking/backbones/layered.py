@@ -54,13 +54,13 @@ class LayeredBackbone(nn.Module):
 
     Attributes:
         layer_count: the stem, which is layer 0, and the blocks.
-        fine_layer: the last layer at stride 8.
-        out_channels: of the maps at stride 8 and stride 16.
+        fine_layer: the last layer at stride 8; ``layer_count`` where its map is not wanted.
+        out_channels: of the maps at stride 8 and stride 16, or of the latter alone.
     """
 
     layer_count: int
     fine_layer: int
-    out_channels: tuple[int, int]
+    out_channels: tuple[int, ...]
 
     def stem(self, x: torch.Tensor) -> torch.Tensor:
         """(B, 3, S, S) BGR 0..255 -> the first map, at stride 2."""
@@ -118,6 +118,7 @@ def inverted_residuals(
     block: Callable[[int, BlockSpec, bool], nn.Module],
     in_channels: int,
     specs: Iterable[BlockSpec],
+    late: bool = True,
 ) -> nn.ModuleList:
     """The blocks after a stem at stride 2, each on the channels of the one before.
 
@@ -126,10 +127,11 @@ def inverted_residuals(
             (``PaddedConv2d``), as all are but the last.
         in_channels: of the stem.
         specs: forms, in order.
+        late: whether any is padded so.
     """
     blocks, stride = nn.ModuleList(), 2
     for spec in specs:
         stride *= spec.stride
-        blocks.append(block(in_channels, spec, spec.stride == 2 and stride < 16))
+        blocks.append(block(in_channels, spec, late and spec.stride == 2 and stride < 16))
         in_channels = spec.channels
     return blocks

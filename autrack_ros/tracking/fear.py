@@ -1,0 +1,71 @@
+"""A SiamFC++ in the form of FEAR-XS, so that a training can start from that tracker's weights.
+
+FEAR (Borsuk et al., FEAR: Fast, Efficient, Accurate and Robust Visual Tracker, ECCV 2022) has the
+parts of SiamFC++: for class and box a layer of its own over the search features, a correlation with
+the template, a tower, and per cell a logit and four distances. It lacks centre-ness, which is added
+here, so that targets, losses, decoding and post-processing are those of SiamFC++. Its correlation
+is pixel-wise, and its windows take the target's shape (``TrackerSettings.box_windows``).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from autrack_ros.tracking.backbones.fbnet import FBNet
+from autrack_ros.tracking.head import DenseboxHead
+from autrack_ros.tracking.layers import conv_bn_relu
+from autrack_ros.tracking.lite import TEMPLATE_SIZE, LayeredSiamese, pixelwise_correlation
+from autrack_ros.tracking.siamese import Prediction, SearchFeatures
+
+WIDTH = 256
+TOWER_CONVS = 3
+
+
+def separable(in_channels: int, out_channels: int, relu: bool = True) -> nn.Sequential:
+    """A 3x3 depth-wise and a 1x1 convolution, batch normalisation folded in; keeps the size."""
+    return nn.Sequential(
+        conv_bn_relu(
+            in_channels, in_channels, 3, padding=1, groups=in_channels, bn=False, relu=False
+        ),
+        conv_bn_relu(in_channels, out_channels, 1, bn=False, relu=relu),
+    )
+
+
+class FearSiamFCpp(LayeredSiamese):
+    """Template 3x128x128 (an 8x8 map), search region 3x256x256 (a 16x16 map), stride 16."""
+
+    stride = 16
+    origin = -0.5  # all strides are padded symmetrically: the first cell lies on the crop's corner
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.basemodel = FBNet(fine=False, late=False)
+        self.neck = conv_bn_relu(self.basemodel.out_channels[-1], WIDTH, 1, bn=False, relu=False)
+        self.c_x = separable(WIDTH, WIDTH)
+        self.r_x = separable(WIDTH, WIDTH)
+        self.head = DenseboxHead(
+            WIDTH + (TEMPLATE_SIZE // self.stride) ** 2,
+            WIDTH,
+            (False,) * TOWER_CONVS,
+            self.stride,
+            lambda in_channels, out_channels, bn: separable(in_channels, out_channels),
+            lambda in_channels, out_channels: separable(in_channels, out_channels, relu=False),
+            self.origin,
+        )
+
+    def template_from_features(
+        self, features: tuple[torch.Tensor, ...], corners: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """Backbone features of the template -> (B, 256, 8, 8). The window's shape is the box's."""
+        return (self.neck(features[-1]),)
+
+    def search_from_features(self, features: tuple[torch.Tensor, ...], size: int) -> SearchFeatures:
+        """Backbone features of the search region -> its maps for class and box."""
+        x = self.neck(features[-1])
+        return SearchFeatures((self.c_x(x), self.r_x(x)), size)
+
+    def predict(self, template: tuple[torch.Tensor, ...], search: SearchFeatures) -> Prediction:
+        """Correlate template and search maps and read off class, centre-ness and boxes."""
+        matched = [torch.cat((x, pixelwise_correlation(x, template[0])), 1) for x in search.maps]
+        return self.head(*matched, search.size)
