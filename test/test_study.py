@@ -324,7 +324,7 @@ def test_cost_is_measured_in_a_process_of_its_own(settings_file):
     cost = measure_cost(settings, settings.arms[-1], read_cases(settings)[0])
     assert cost.values > 80_000
     assert cost.peak_mb > 1
-    assert cost.total_ms > cost.step_ms > 0
+    assert cost.total_ms > cost.step_ms >= 0  # a difference of two times
     assert cost.ready_ms > 0
 
 
