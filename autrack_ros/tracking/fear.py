@@ -40,8 +40,8 @@ class FearSiamFCpp(LayeredSiamese):
 
     def __init__(self) -> None:
         super().__init__()
-        self.basemodel = FBNet(fine=False, late=False)
-        self.neck = conv_bn_relu(self.basemodel.out_channels[-1], WIDTH, 1, bn=False, relu=False)
+        self.basemodel = FBNet()
+        self.neck = conv_bn_relu(*self.basemodel.out_channels, WIDTH, 1, bn=False, relu=False)
         self.c_x = separable(WIDTH, WIDTH)
         self.r_x = separable(WIDTH, WIDTH)
         self.head = DenseboxHead(

@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 from autrack_ros.tracking.backbones.alexnet import AlexNet
 from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
-from autrack_ros.tracking.backbones.fbnet import FBNet
 from autrack_ros.tracking.backbones.googlenet import GoogLeNet
 from autrack_ros.tracking.backbones.shufflenet import ShuffleNetV2X05, ShuffleNetV2X10
 from autrack_ros.tracking.backbones.tinyconv import TinyConv
@@ -20,9 +19,8 @@ from autrack_ros.tracking.siamfcpp import SiamFCpp
 # experiments/siamfcpp: head width, and per tower layer whether it has batch normalisation.
 NETWORKS: Mapping[str, Callable[[], SiameseNetwork]] = MappingProxyType(
     {
-        "autrack_lite0": lambda: LiteSiamFCpp(EfficientNetLite0()),
-        "autrack_fbnet": lambda: LiteSiamFCpp(FBNet()),
         "autrack_fear": FearSiamFCpp,
+        "autrack_lite0": lambda: LiteSiamFCpp(EfficientNetLite0()),
         "siamfcpp_alexnet": lambda: SiamFCpp(AlexNet(), 256, (False, False, True)),
         "siamfcpp_googlenet": lambda: SiamFCpp(GoogLeNet(), 256, (False, False)),
         "siamfcpp_shufflenet_x0_5": lambda: SiamFCpp(ShuffleNetV2X05(), 256, (False, False, True)),

@@ -232,15 +232,6 @@ _ROWS = (
         penalty_k=0.062,
     ),
     _light(
-        "autrack_fbnet",
-        "autrack_fbnet.md",
-        "73.6, with update 73.1",
-        0.865,
-        test_lr=0.9,
-        window_influence=0.35,
-        penalty_k=0.1,
-    ),
-    _light(
         "autrack_lite0",
         "MODEL_CARD.md",
         "71.4, with update 71.3",

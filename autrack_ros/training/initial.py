@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
-from autrack_ros.tracking.backbones.fbnet import FBNet
 from autrack_ros.tracking.checkpoint import load_weights
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.fear import WIDTH, FearSiamFCpp
@@ -24,10 +23,11 @@ def load_initial(network: LayeredSiamese, initial: str) -> None:
     """Give a network the weights that the training starts from.
 
     Args:
-        network: to be trained. Its backbone is filled; of ``FearSiamFCpp`` all layers are, of the
-            others the rest is left as it is.
+        network: to be trained. On EfficientNet-lite the backbone is filled and the rest left as
+            it is; of ``FearSiamFCpp`` all layers are filled.
         initial: ``imagenet`` for EfficientNet-lite; the ONNX file of FEAR-XS's search branch for
-            FBNet; or weights of the whole network from an earlier training (.safetensors).
+            ``FearSiamFCpp``; or weights of the whole network from an earlier training
+            (.safetensors).
 
     Raises:
         ConfigurationError: these weights are not for this backbone, or a package is missing.
@@ -42,16 +42,13 @@ def load_initial(network: LayeredSiamese, initial: str) -> None:
                 f"initial = {initial!r}: EfficientNet-lite starts from {IMAGENET!r}"
             )
         _load_imagenet(backbone)
-    elif isinstance(backbone, FBNet):
+    elif isinstance(network, FearSiamFCpp):
         if initial == IMAGENET:
             raise ConfigurationError(
-                f"initial = {initial!r}: FBNet starts from the file fear_search.onnx of FEAR-XS, "
-                "give its path"
+                f"initial = {initial!r}: this network starts from the file fear_search.onnx of "
+                "FEAR-XS, give its path"
             )
-        if isinstance(network, FearSiamFCpp):
-            _load_tracker(network, Path(initial))
-        else:
-            _load_convolutions([backbone], Path(initial))
+        _load_tracker(network, Path(initial))
 
 
 def _load_imagenet(backbone: EfficientNetLite0) -> None:

@@ -14,7 +14,6 @@ from autrack_ros.tracking.backbones.layered import (
     BlockSpec,
     LayeredBackbone,
     PaddedConv2d,
-    inverted_residuals,
 )
 
 BLOCKS = (
@@ -74,7 +73,12 @@ class EfficientNetLite0(LayeredBackbone):
         super().__init__()
         self._conv_stem = PaddedConv2d(3, 32, 3, stride=2, late=True)
         self._bn0 = batch_norm(32)
-        self._blocks = inverted_residuals(InvertedResidual, 32, BLOCKS)
+        self._blocks, channels, stride = nn.ModuleList(), 32, 2
+        for spec in BLOCKS:
+            stride *= spec.stride
+            late = spec.stride == 2 and stride < 16  # all but the last
+            self._blocks.append(InvertedResidual(channels, spec, late))
+            channels = spec.channels
 
     @property
     def stem_layers(self) -> list[nn.Module]:

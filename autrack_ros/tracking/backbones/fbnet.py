@@ -13,7 +13,6 @@ from autrack_ros.tracking.backbones.layered import (
     BlockSpec,
     LayeredBackbone,
     PaddedConv2d,
-    inverted_residuals,
 )
 
 BLOCKS = (
@@ -42,14 +41,14 @@ SCALE = (0.01712036, 0.01750183, 0.01742554)  # as in the published graph
 class InvertedResidual(nn.Module):
     """Expand, depth-wise, project; with a skip connection where shapes allow."""
 
-    def __init__(self, in_channels: int, spec: BlockSpec, late: bool) -> None:
+    def __init__(self, in_channels: int, spec: BlockSpec) -> None:
         super().__init__()
         width = in_channels * spec.expand
         self.skips = spec.stride == 1 and in_channels == spec.channels
         expand = PaddedConv2d(in_channels, width, 1, bias=True)
         self.expand = expand if spec.expand > 1 else None
         self.depthwise = PaddedConv2d(
-            width, width, spec.kernel, spec.stride, groups=width, late=late, bias=True
+            width, width, spec.kernel, spec.stride, groups=width, bias=True
         )
         self.project = PaddedConv2d(width, spec.channels, 1, bias=True)
 
@@ -61,22 +60,20 @@ class InvertedResidual(nn.Module):
 
 
 class FBNet(LayeredBackbone):
-    """Bx3xHxW BGR 0..255 -> maps at stride 8 (32 channels) and stride 16 (112 channels).
+    """Bx3xHxW BGR 0..255 -> map at stride 16 (112 channels).
 
-    Args:
-        fine: whether the map at stride 8 is given, too.
-        late: pad late (``PaddedConv2d``), so that the map is centred; without, the middle of cell
-            (0, 0) is the image's corner, as where these weights are from.
+    All strides are padded alike on all sides, so the middle of cell (0, 0) is the image's corner.
     """
 
     layer_count = 1 + len(BLOCKS)
+    fine_layer = layer_count  # its map at stride 8 is not wanted
+    out_channels = (112,)
 
-    def __init__(self, fine: bool = True, late: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.fine_layer = 8 if fine else self.layer_count
-        self.out_channels = (32, 112) if fine else (112,)
-        self.stem_conv = PaddedConv2d(3, STEM_CHANNELS, 3, stride=2, late=late, bias=True)
-        self.stages = inverted_residuals(InvertedResidual, STEM_CHANNELS, BLOCKS, late)
+        self.stem_conv = PaddedConv2d(3, STEM_CHANNELS, 3, stride=2, bias=True)
+        inputs = (STEM_CHANNELS, *(spec.channels for spec in BLOCKS[:-1]))
+        self.stages = nn.ModuleList(map(InvertedResidual, inputs, BLOCKS))
 
     @property
     def stem_layers(self) -> list[nn.Module]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -50,7 +49,7 @@ class PaddedConv2d(nn.Conv2d):
 
 
 class LayeredBackbone(nn.Module):
-    """Bx3xHxW BGR 0..255 -> maps at stride 8 and stride 16, layer by layer.
+    """Bx3xHxW BGR 0..255 -> maps at stride 8, where wanted, and stride 16, layer by layer.
 
     Attributes:
         layer_count: the stem, which is layer 0, and the blocks.
@@ -112,26 +111,3 @@ class LayeredBackbone(nn.Module):
             for name, parameter in module.named_parameters(recurse=False)
             if depthwise or name != "weight" or getattr(module, "groups", 1) == 1
         ]
-
-
-def inverted_residuals(
-    block: Callable[[int, BlockSpec, bool], nn.Module],
-    in_channels: int,
-    specs: Iterable[BlockSpec],
-    late: bool = True,
-) -> nn.ModuleList:
-    """The blocks after a stem at stride 2, each on the channels of the one before.
-
-    Args:
-        block: makes one from its input channels, its form and whether its stride is padded late
-            (``PaddedConv2d``), as all are but the last.
-        in_channels: of the stem.
-        specs: forms, in order.
-        late: whether any is padded so.
-    """
-    blocks, stride = nn.ModuleList(), 2
-    for spec in specs:
-        stride *= spec.stride
-        blocks.append(block(in_channels, spec, late and spec.stride == 2 and stride < 16))
-        in_channels = spec.channels
-    return blocks
