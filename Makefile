@@ -39,11 +39,10 @@ lint: .venv ## ruff, and mypy with the installed ROS 2 and with what all support
 	$(RUN) -m mypy
 	MYPYPATH=test/stubs $(RUN) -m mypy --cache-dir .mypy_cache/stubs
 
-train: .venv ## train both models anew: fetch the pictures; the default; the heads of autrack_fbnet, then its later layers, too
+train: .venv ## train both models anew: fetch the pictures; the default; autrack_lite0
 	$(RUN) -m autrack_ros.training.fetch
 	$(RUN) -m autrack_ros.cli train
-	$(RUN) -m autrack_ros.cli train config/training/autrack_fbnet_heads.yaml --output-dir train_heads
-	$(RUN) -m autrack_ros.cli train config/training/autrack_fbnet.yaml --output-dir train_fbnet
+	$(RUN) -m autrack_ros.cli train config/training/autrack_lite0.yaml --output-dir train_lite0
 
 study: .venv ## measure what the template update is worth: docs/template_update.md (goes on where it was; needs ../shared/data)
 	$(RUN) -m autrack_ros.training.fetch

@@ -122,7 +122,7 @@ def test_diagnostics_tell_how_the_node_is(monkeypatch: pytest.MonkeyPatch) -> No
         expected = {
             "Device": "cpu",
             "GPU memory (MB)": "none",
-            "Model": "autrack_lite0",
+            "Model": "autrack_fear",
             "Runtime": "torch",
             "Targets": "1",
             "Target patch": "tracking",

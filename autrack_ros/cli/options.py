@@ -31,7 +31,7 @@ class TrackerOptions:
     preset: Annotated[
         str,
         typer.Option(help="Model and settings; see 'autrack models'.", rich_help_panel=_MODEL),
-    ] = "autrack_lite0"
+    ] = "autrack_fear"
     checkpoint: Annotated[
         Path | None,
         typer.Option(

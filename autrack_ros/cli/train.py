@@ -13,7 +13,7 @@ from autrack_ros.cli.console import err_console, progress_bar
 def train(
     config: Annotated[
         Path, typer.Argument(help="What to train, on which data and how: a YAML file.")
-    ] = Path("config/training/autrack_lite0.yaml"),
+    ] = Path("config/training/autrack_fear.yaml"),
     output_dir: Annotated[
         Path, typer.Option(help="Gets the weights, the log and the learning curve.")
     ] = Path("train_output"),
@@ -29,7 +29,7 @@ def train(
 
     [bold]Examples[/bold]
 
-    autrack train config/training/autrack_lite0.yaml --output-dir train_output
+    autrack train config/training/autrack_fear.yaml --output-dir train_output
 
     autrack train --show-pairs pairs.png
     """

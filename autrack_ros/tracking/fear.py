@@ -2,9 +2,9 @@
 
 FEAR (Borsuk et al., FEAR: Fast, Efficient, Accurate and Robust Visual Tracker, ECCV 2022) has the
 parts of SiamFC++: for class and box a layer of its own over the search features, a correlation with
-the template, a tower, and per cell a logit and four distances. It lacks centre-ness, which is added
-here, so that targets, losses, decoding and post-processing are those of SiamFC++. Its correlation
-is pixel-wise, and its windows take the target's shape (``TrackerSettings.box_windows``).
+the template, a tower, and per cell a logit and four distances. Targets, losses, decoding and
+post-processing are those of SiamFC++ here. Three things differ: there is no centre-ness, the
+correlation is pixel-wise, and the windows take the target's shape (``box_windows``).
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class FearSiamFCpp(LayeredSiamese):
             lambda in_channels, out_channels, bn: separable(in_channels, out_channels),
             lambda in_channels, out_channels: separable(in_channels, out_channels, relu=False),
             self.origin,
+            centerness=False,
         )
 
     def template_from_features(

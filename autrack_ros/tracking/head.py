@@ -12,6 +12,7 @@ from autrack_ros.tracking.siamese import Prediction, response_grid
 
 TowerBlock = Callable[[int, int, bool], nn.Module]  # (in channels, out channels, batch norm)
 OutputBlock = Callable[[int, int], nn.Module]  # (in channels, out channels)
+CERTAIN = 16.0  # a logit of 1, to the rounding of float32
 
 
 def plain_block(in_channels: int, out_channels: int, bn: bool) -> nn.Module:
@@ -35,6 +36,7 @@ class DenseboxHead(nn.Module):
         block: builds one tower layer.
         output: builds the layers that read off class, centre-ness and offsets.
         origin: see ``response_grid``.
+        centerness: whether there is a centre-ness; where there is none it is given as 1.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class DenseboxHead(nn.Module):
         block: TowerBlock = plain_block,
         output: OutputBlock = plain_output,
         origin: float | None = None,
+        centerness: bool = True,
     ) -> None:
         super().__init__()
         self.stride = stride
@@ -56,7 +59,7 @@ class DenseboxHead(nn.Module):
                 layer = block(in_channels if index == 0 else width, width, bn)
                 self.add_module(f"{branch}_p5_conv{index + 1}", layer)
         self.cls_score_p5 = output(width, 1)
-        self.ctr_score_p5 = output(width, 1)
+        self.ctr_score_p5 = output(width, 1) if centerness else None
         self.bbox_offsets_p5 = output(width, 4)
         self.si = nn.Parameter(torch.ones(()))
         self.bi = nn.Parameter(torch.zeros(()))
@@ -70,8 +73,11 @@ class DenseboxHead(nn.Module):
         left_top, right_bottom = (torch.exp(self.si * raw + self.bi) * self.stride).split(2, dim=-1)
         rows, cols = raw.shape[1:3]
         points = response_grid(rows, cols, search_size, self.stride, raw.device, self.origin)
+        cls = self.cls_score_p5(cls_map)[:, 0]
         return Prediction(
-            cls=self.cls_score_p5(cls_map)[:, 0],
-            ctr=self.ctr_score_p5(cls_map)[:, 0],
+            cls=cls,
+            ctr=torch.full_like(cls, CERTAIN)
+            if self.ctr_score_p5 is None
+            else self.ctr_score_p5(cls_map)[:, 0],
             boxes=torch.cat((points - left_top, points + right_bottom), dim=-1),
         )

@@ -69,6 +69,7 @@ class LayeredSiamese(SiameseNetwork):
     """A network that is trained here: its backbone's layers can be run, and trained, apart."""
 
     basemodel: LayeredBackbone
+    head: DenseboxHead
 
 
 class LiteSiamFCpp(LayeredSiamese):

@@ -147,7 +147,7 @@ class Preset:
         return path
 
 
-DEFAULT_PRESET = "autrack_lite0"
+DEFAULT_PRESET = "autrack_fear"
 
 _OFFICIAL_SOURCE = (
     "https://github.com/megvii-research/video_analyst @ 7b89c20, docs/TUTORIALS/SOT_MODEL_ZOO.md"
@@ -202,7 +202,14 @@ def _official(
     )
 
 
-def _light(name: str, card: str, accuracy: str, parameters: float, **settings: Any) -> Preset:
+def _light(
+    name: str,
+    card: str,
+    accuracy: str,
+    parameters: float,
+    loss: LossSettings = LossSettings(),
+    **settings: Any,
+) -> Preset:
     """One of the project's own models, whose weights are in this package."""
     return Preset(
         name=name,
@@ -210,7 +217,7 @@ def _light(name: str, card: str, accuracy: str, parameters: float, **settings: A
         settings=TrackerSettings(
             template_size=128, search_size=256, min_side=4.0, corner_aligned=False, **settings
         ),
-        loss=LossSettings(),
+        loss=loss,
         checkpoint=f"{name}.safetensors",
         license="Apache-2.0",
         source="this package; its training data are partly for research only, see "
@@ -223,9 +230,10 @@ def _light(name: str, card: str, accuracy: str, parameters: float, **settings: A
 _ROWS = (
     _light(
         "autrack_fear",
-        "autrack_fear.md",
+        "MODEL_CARD.md",
         "",
         1.35,
+        LossSettings(ctr_weight=0.0),
         box_windows=(1.4, 5.0),
         test_lr=1.0,
         window_influence=0.38,
@@ -233,7 +241,7 @@ _ROWS = (
     ),
     _light(
         "autrack_lite0",
-        "MODEL_CARD.md",
+        "autrack_lite0.md",
         "71.4, with update 71.3",
         0.839,
         test_lr=0.9,

@@ -9,7 +9,7 @@ score).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -79,6 +79,7 @@ def train(
     if frozen > layers:
         raise ConfigurationError(f"optimization.frozen_layers = {frozen}: must be 0..{layers}")
     load_initial(network, config.initial)
+    initial = {key: value.clone() for key, value in network.state_dict().items()}
     sources = read_sources(config)
     maker = PairMaker(
         load_crops(config, sources, report), config.pairs, resolved, preset.settings.box_windows
@@ -95,17 +96,38 @@ def train(
         resolved,
     )
     trainer.run(lambda done, total, note: report("training", done, total, note))
+    trained = trainer.averaged
+    share_weights(trained, initial, settings.initial_share)
     report("calibration", 0, 1, "")
     metadata = {"configuration": config_path.read_text(encoding="utf-8")}
-    calibration = calibrate(trainer.averaged, preset, clips, output_dir)
+    calibration = calibrate(trained, preset, clips, output_dir)
     if calibration is not None:
         metadata |= calibration.to_metadata()
     weights = output_dir / preset.checkpoint
-    state = {k: v.cpu().contiguous() for k, v in trainer.averaged.state_dict().items()}
+    state = {k: v.cpu().contiguous() for k, v in trained.state_dict().items()}
     save_file(state, weights, metadata)
     weights.chmod(0o644)  # safetensors writes for the owner alone; weights are to be shared
     report("calibration", 1, 1, "" if calibration else "none, see validation.json")
     return weights
+
+
+def share_weights(
+    network: LayeredSiamese, initial: Mapping[str, torch.Tensor], share: float
+) -> None:
+    """Move a trained network's weights towards those that it started from.
+
+    What a tracker learnt from millions of frames is not lost to the few that it is trained on after
+    (WiSE-FT: Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
+
+    Args:
+        network: trained; changed in place.
+        initial: its state before.
+        share: of the initial weights, 0..1.
+    """
+    with torch.no_grad():
+        for key, value in network.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(initial[key].to(value.device), share)
 
 
 def calibrate(

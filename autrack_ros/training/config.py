@@ -64,6 +64,7 @@ class OptimizationSettings:
     weight_decay: float = 0.01
     warmup: int = 300  # iterations
     ema_decay: float = 0.9995
+    initial_share: float = 0.0  # of the initial weights in the final ones (WiSE-FT)
     seed: int = 0  # of the initial weights and of the order of pairs
     threads: int = 2
     log_every: int = 200  # iterations
@@ -85,6 +86,8 @@ class OptimizationSettings:
             self, "optimization", "backbone_rate", 0 < self.backbone_rate <= 1, "above 0, up to 1"
         )
         _check(self, "optimization", "ema_decay", 0 <= self.ema_decay < 1, "at least 0, below 1")
+        share = self.initial_share
+        _check(self, "optimization", "initial_share", 0 <= share < 1, "at least 0, below 1")
 
     @property
     def round_pairs(self) -> int:

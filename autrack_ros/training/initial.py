@@ -65,7 +65,7 @@ def _load_imagenet(backbone: EfficientNetLite0) -> None:
 
 
 def _load_tracker(network: FearSiamFCpp, path: Path) -> None:
-    """All of FEAR-XS; centre-ness, which it lacks, begins as 1 everywhere."""
+    """All of FEAR-XS."""
     head = network.head
     parts: list[nn.Module] = [network.basemodel, network.neck, network.c_x, network.r_x]
     parts += [head.get_submodule(f"{branch}_p5_conv1") for branch in ("cls", "bbox")]
@@ -81,8 +81,6 @@ def _load_tracker(network: FearSiamFCpp, path: Path) -> None:
             depthwise[WIDTH:] *= WIDTH**0.5
         # Its distances are pixels, from the edge of a pixel where ours are from its middle.
         head.bi.fill_(-math.log(head.stride) + math.log1p(-0.5 / TYPICAL_DISTANCE))
-        head.get_parameter("ctr_score_p5.1.conv.weight").zero_()
-        head.get_parameter("ctr_score_p5.1.conv.bias").fill_(6.0)
 
 
 def _load_convolutions(parts: Sequence[nn.Module], path: Path) -> None:
