@@ -86,8 +86,9 @@ def test_lost_targets_take_turns_so_that_each_more_costs_one_region(engine, monk
     monkeypatch.setattr(engine, "follow", counted)
     for _ in range(4):
         follower.follow(scene())
-    assert [len(targets) for targets in regions] == [4] * 4
-    assert {(boxes.count(TARGET), boxes.count(OTHER)) for boxes in regions} == {(3, 1), (1, 3)}
+    assert max(len(targets) for targets in regions) == 4  # fewer where a round of the scan ends
+    full = [(boxes.count(TARGET), boxes.count(OTHER)) for boxes in regions if len(boxes) == 4]
+    assert set(full) == {(3, 1), (1, 3)}
 
 
 def test_a_target_is_not_taken_back_on_one_frame(engine):

@@ -213,9 +213,9 @@ def test_an_erased_target_leaves_what_is_around_it():
 
 
 def test_a_scan_sees_all_in_as_many_frames_as_coarse_regions_at_most(engine):
-    # Coarse regions have 8 times the target's side, so that they are at most 288 pixels apart.
+    # Coarse regions have 10 times the target's sides, so that they are at most 360 pixels apart.
     all_seen, round_frames = lost.frames_to_scan(engine, Box(296, 216, 48, 48), 640, 480)
-    assert all_seen == 3 * 2 - 1  # two in the first frame, when there is nothing to look at finely
+    assert all_seen == 2 * 2 - 1  # two in the first frame, when there is nothing to look at finely
     assert all_seen <= round_frames <= all_seen + 4
 
 

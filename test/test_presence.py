@@ -13,11 +13,13 @@ T, U, L = TrackState.TRACKING, TrackState.UNCERTAIN, TrackState.LOST
     ("scores", "states"),
     [
         ([0.9, 0.5, 0.49, 0.5], [T, T, U, T]),
-        ([0.1, 0.1, 0.1], [U, U, L]),
-        ([0.1, 0.1, 0.2, 0.1, 0.1, 0.1], [U, U, U, U, U, L]),  # three in a row, no fewer
-        ([0.1] * 3 + [0.7] * 5, [U, U] + [L] * 6),  # 0.7 would do to go on, not to be found
-        ([0.1] * 3 + [0.8, 0.8, 0.4], [U, U, L, L, T, U]),
-        ([0.1] * 3 + [0.8, 0.7, 0.8, 0.8], [U, U, L, L, L, L, T]),  # two in a row, no fewer
+        ([0.02, 0.02, 0.02], [U, U, L]),
+        ([0.0, 0.0, 0.2, 0.0, 0.0, 0.0], [U, U, U, U, U, L]),  # three in a row, no fewer
+        ([0.1] * 5, [U, U, U, U, L]),  # half as low, so they count half
+        ([0.18] * 20, [U] * 20),  # hardly too low: the box is poor, the target is not gone
+        ([0.0] * 3 + [0.7] * 5, [U, U] + [L] * 6),  # 0.7 would do to go on, not to be found
+        ([0.0] * 3 + [0.8, 0.8, 0.4], [U, U, L, L, T, U]),
+        ([0.0] * 3 + [0.8, 0.7, 0.8, 0.8], [U, U, L, L, L, L, T]),  # two in a row, no fewer
     ],
 )
 def test_states_follow_the_scores(scores, states):

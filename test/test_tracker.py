@@ -89,7 +89,8 @@ def test_search_region_maps_to_the_image_edge_to_edge(default_tracker):
     size = result.search.shape[0]
     left_top, right_bottom = (result.search_to_image @ [edge, edge, 1] for edge in (0, size))
     assert (left_top + right_bottom) / 2 == pytest.approx(TARGET.center)
-    assert right_bottom[0] - left_top[0] == pytest.approx(4 * (TARGET.w * TARGET.h) ** 0.5, rel=0.1)
+    sides = default_tracker.engine.settings.box_windows[1]
+    assert right_bottom - left_top == pytest.approx([sides * TARGET.w, sides * TARGET.h], rel=0.1)
 
 
 def test_switching_the_adaptation_off_is_the_base_tracker_bit_for_bit():

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from autrack_ros.tracking.errors import ConfigurationError
 
 
+ALMOST = 0.8  # share of ``lost_frames`` from which on a target is LOST: no score is quite 0
+
+
 class TrackState(enum.Enum):
     """What is known of a target in a frame."""
 
@@ -25,8 +28,8 @@ class PresenceSettings:
     """
 
     tracking_score: float = 0.5  # from here on UNCERTAIN becomes TRACKING; below, the reverse
-    lost_score: float = 0.3  # a frame below counts towards LOST
-    lost_frames: int = 3  # as many in a row are LOST
+    lost_score: float = 0.3  # a frame below counts towards LOST, the more the lower it is
+    lost_frames: int = 3  # as many in a row with scores near 0 are LOST
     found_score: float = 0.7  # a frame of a LOST target from here on counts towards TRACKING
     found_frames: int = 3  # as many in a row, each near the one before, are TRACKING
 
@@ -43,10 +46,15 @@ class PresenceSettings:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """State and how many frames in a row speak for another."""
+    """State and how many frames in a row speak for another.
+
+    A score that is low says that the box is poor; one near 0 says that the target is gone. So a
+    frame counts towards LOST by how far its score is below ``lost_score``: at 0 as one, at half of
+    it as half a frame.
+    """
 
     state: TrackState = TrackState.TRACKING
-    frames: int = 0
+    frames: float = 0
 
     def advance(self, score: float, settings: PresenceSettings) -> Presence:
         """After one more frame.
@@ -59,8 +67,9 @@ class Presence:
             frames = self.frames + 1 if score >= settings.found_score else 0
             found = frames >= settings.found_frames
             return Presence() if found else Presence(TrackState.LOST, frames)
-        frames = self.frames + 1 if score < settings.lost_score else 0
-        if frames >= settings.lost_frames:
+        low = score < settings.lost_score
+        frames = self.frames + 1 - score / settings.lost_score if low else 0
+        if frames >= ALMOST * settings.lost_frames:
             return Presence(TrackState.LOST)
         is_certain = score >= settings.tracking_score
         return Presence(TrackState.TRACKING if is_certain else TrackState.UNCERTAIN, frames)
