@@ -42,7 +42,7 @@ PERIOD_NS = 40_000_000
 SECOND_NS = 1_000_000_000
 SETTINGS = Settings(
     adaptation=AdaptationSettings(steps=1, support_crops=1),
-    presence=PresenceSettings(),
+    presence=PresenceSettings(found_score=0.5),  # noise is no natural picture
     max_targets=8,
     selected_target="",
     tolerance_ns=PERIOD_NS,
@@ -729,7 +729,7 @@ def test_the_adapted_template_finds_a_target_that_was_lost_meanwhile(world: Worl
         pixels(world.newest),
         [replace(expected, center=box_in(world.newest).pixel_center)],
     )
-    assert target.score == pytest.approx(result.score, abs=0.02)
+    assert target.score == pytest.approx(result.score, abs=0.05)
 
 
 def test_a_new_box_or_a_reset_cancels_a_running_adaptation(world: World) -> None:
