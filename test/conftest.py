@@ -24,6 +24,7 @@ def _give_memory_back() -> Iterator[None]:
 
     yield
     forget_traced_modules()
+    gc.unfreeze()  # a program that has ended in this process froze what there was
     gc.collect()
     return_free_blocks()
 
