@@ -28,11 +28,11 @@ follow-demo: .venv ## a robot that is not there follows an object, over ROS 2, i
 	$(RUN) -m autrack_ros.demo.follow
 
 test: .venv lint ## check the style and the types, run all tests
-	$(RUN) -m pytest -n 2 --dist loadgroup
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 test-jazzy: $(JAZZY)/installed ## the tests that need ROS 2, on Jazzy
-	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest \
-		$(shell grep -lE 'importorskip\("(rclpy|autrack_ros.msg)"' test/test_*.py)
+	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest -n 2 --dist loadfile \
+		$(shell grep -lE 'importorskip."(rclpy|autrack_ros.msg)"' test/test_*.py)
 
 lint: .venv ## ruff, and mypy with the installed ROS 2 and with what all supported ones have
 	$(RUN) -m ruff check .

@@ -71,7 +71,8 @@ def describe(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         sigterm_timeout="60",  # to write what it holds
         output="screen",
     )
-    # The clock in fine steps: answers are timed by it. It stands still until all are there.
+    # The clock in fine steps: answers are timed by it. It stands still until all are there
+    # and, where the bag begins with it, the target is followed.
     player = ExecuteProcess(
         cmd=[
             *("ros2", "bag", "play", bag, "--start-paused", "--clock", "200", "--rate", rate),

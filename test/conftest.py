@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,30 +13,11 @@ import pytest
 
 # Before torch is loaded: each worker has a core, and threads that wait for one only take its time.
 os.environ["OMP_NUM_THREADS"] = "1"
+# As the package does, which a test that imports OpenVINO itself forestalls: every model that is
+# converted afterwards would start processes that report it, and wait for them.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-ROS = {"rclpy", "ros_process", "ros_node", "node_client", "node_thread"}
 _peaks_mb: dict[str, int] = {}  # of memory, by worker
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what stays together, in one worker, one after the other.
-
-    The tests of a file, which share what takes long to make; and all that talk over ROS: they start
-    processes and wait for answers.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            group = "ros" if _uses_ros(item.module) else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _uses_ros(module: Any) -> bool:
-    origins = (
-        getattr(value, "__module__", None) or getattr(value, "__name__", "")
-        for value in vars(module).values()
-    )
-    return any(str(origin).split(".")[0] in ROS for origin in origins)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -46,6 +28,7 @@ def _give_memory_back() -> Iterator[None]:
 
     yield
     forget_traced_modules()
+    gc.unfreeze()  # a program that has ended in this process froze what there was
     gc.collect()
     return_free_blocks()
 

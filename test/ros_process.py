@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILE = ROOT / "config" / "fastdds_shm.xml"
-WAIT_S = 30.0
+WAIT_S = 90.0  # a start costs 10 s of a core's time, and there may be little of it
 
 
 def own_domain() -> int:

@@ -50,6 +50,12 @@ def png(width: int, height: int, bits: int, color: int, rows: bytes, before: byt
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + before + pixels + chunk(b"IEND", b"")
 
 
+def png_of_stream(width: int, height: int, stream: bytes) -> bytes:
+    """8-bit RGB; the stream is in the place of the compressed rows."""
+    before = png(width, height, 8, 2, b"").partition(chunk(b"IDAT", zlib.compress(b"")))
+    return before[0] + chunk(b"IDAT", stream) + before[2]
+
+
 PICTURE = smooth()
 JPEG, PNG = encode(".jpg", PICTURE), encode(".png", PICTURE)
 
@@ -210,6 +216,31 @@ def test_a_damaged_png_is_refused_without_a_line_on_the_console(
     with pytest.raises(InvalidImageError, match=r"damaged|cut off"):
         compressed_to_bgr(message("bgr8; any", bytes(data)))
     assert capfd.readouterr().err == ""
+
+
+ROWS = bytes(16 * (1 + 3 * 20))  # 16 rows of 20 black pixels, each after its filter's number
+DEFLATED = zlib.compress(ROWS)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"\xff" * 100,
+        b"",
+        DEFLATED[: len(DEFLATED) // 2],
+        DEFLATED[:-4] + bytes(4),
+        zlib.compress(ROWS[: len(ROWS) // 2]),
+        zlib.compress(b"\x09" + ROWS[1:]),
+    ],
+    ids=["no deflate", "nothing", "cut off", "wrong sum", "too few rows", "unknown filter"],
+)
+def test_a_png_whose_pixels_are_broken_under_right_checksums_is_refused(stream: bytes) -> None:
+    """Only libpng sees that, so its line on the console stays."""
+    read = compressed_to_bgr(message("any", png_of_stream(20, 16, DEFLATED)))
+    assert read.shape == (16, 20, 3)
+    data = png_of_stream(20, 16, stream)
+    with pytest.raises(InvalidImageError, match=f"^format 'any', {len(data)} bytes: .*damaged"):
+        compressed_to_bgr(message("any", data))
 
 
 @pytest.mark.parametrize("data", [JPEG, PNG, JPEG[: len(JPEG) // 2], PNG[: len(PNG) // 2]])

@@ -30,8 +30,6 @@ from autrack_ros.evaluation.frames import open_frames
 from autrack_ros.evaluation.video import VideoFile
 from autrack_ros.replay.processes import Process, ProcessError
 
-pytestmark = pytest.mark.xdist_group("ros")
-
 ROOT = Path(__file__).parents[1]
 NODE, IMAGE = "/tracker", "/image"
 FRAMES, STEP_NS = 5, 40_000_000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,6 +22,7 @@ class FakeNode:
     def __init__(self, work: Callable[[], None]) -> None:
         self.run = work
         self.closed = False
+        self.cycle = self  # as nodes are in some
 
     def close(self) -> None:
         self.closed = True
@@ -30,6 +33,7 @@ def keep_signal_handler() -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
     yield
     signal.signal(signal.SIGINT, before)
+    gc.unfreeze()
 
 
 def end_with(error: BaseException, *, shut_down: bool = False) -> FakeNode:
@@ -57,6 +61,19 @@ def test_status_and_closing(node: FakeNode, status: int) -> None:
     assert run_program("fake", lambda: node, args=[]) == status
     assert node.closed
     assert not rclpy.ok()
+
+
+def test_nothing_is_left_of_the_node_when_its_program_ends() -> None:
+    """Else it stays in the graph until Python has taken all of torch apart, seconds later."""
+    nodes = []
+
+    def make() -> FakeNode:
+        node = end_with(KeyboardInterrupt())
+        nodes.append(weakref.ref(node))
+        return node
+
+    assert run_program("fake", make, args=[]) == 0
+    assert nodes[0]() is None
 
 
 def test_an_error_of_the_program_itself_is_not_hidden() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
@@ -62,6 +64,11 @@ def run_program(name: str, make: Callable[[], Program], args: list[str] | None =
         interrupt.seen = True
         if node is not None:
             node.close()
+            rclpy.try_shutdown()
+            left, node = weakref.ref(node), None
+            gc.collect()  # with it go its places in the graph and in shared memory
+            if left() is None:
+                gc.freeze()  # Python's own, at the end, need not walk through all of torch
         rclpy.try_shutdown()
     return 0
 

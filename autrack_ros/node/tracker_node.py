@@ -101,7 +101,7 @@ class TrackerNode(ManagedNode):
         """End the threads; call it before the node is destroyed."""
         if self._pipeline is not None:
             self._pipeline.stop()
-        gc.unfreeze()  # otherwise the node stays in the graph until others miss it
+        gc.unfreeze()  # otherwise nothing collects the node, and it stays in the graph
 
     # Transitions of the lifecycle.
 
