@@ -11,7 +11,7 @@ import pytest
 
 from autrack_ros.evaluation.frames import image_frames
 from autrack_ros.evaluation.metrics import ious
-from autrack_ros.evaluation.peers import PeerResult
+from autrack_ros.evaluation.runner import Answer
 from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
@@ -125,8 +125,8 @@ class Standing:
     def initialize(self, image: np.ndarray, box: Box) -> None:
         self.box = box
 
-    def update(self, image: np.ndarray) -> PeerResult:
-        return PeerResult(self.box, 1.0)
+    def update(self, image: np.ndarray) -> Answer:
+        return Answer(self.box, 1.0)
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_a_sequence_is_tracked_once(street, tmp_path):
 
 def test_a_sequence_that_fails_ends_the_run_in_words(street, tmp_path):
     class Failing(Standing):
-        def update(self, image: np.ndarray) -> PeerResult:
+        def update(self, image: np.ndarray) -> Answer:
             raise AutrackError("no box")
 
     entry = Entry("Failing", Failing, settings())

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autrack_ros.cli.console import err_console, numbers_table, progress_bar, write_json
-from autrack_ros.cli.options import TrackerOptions, with_tracker_options
+from autrack_ros.cli.options import RecoverOption, TrackerOptions, with_tracker_options
 from autrack_ros.cli.peers import (
     BackboneOption,
+    ChosenTracker,
     NeckheadOption,
     NetOption,
-    PeerOptions,
     TrackerName,
     TrackerOption,
     chosen_tracker,
@@ -24,7 +24,7 @@ from autrack_ros.cli.peers import (
 if TYPE_CHECKING:
     from autrack_ros.evaluation.datasets import Readers
     from autrack_ros.evaluation.results import SequenceResult
-    from autrack_ros.evaluation.runner import FollowsTarget, Located
+    from autrack_ros.evaluation.runner import Answer, FollowsTarget
 
 
 @with_tracker_options
@@ -36,6 +36,7 @@ def evaluate(
         ),
     ],
     options: TrackerOptions,
+    recover: RecoverOption = True,
     format: Annotated[
         str,
         typer.Option(
@@ -73,6 +74,9 @@ def evaluate(
 ) -> None:
     """Measure a tracker on annotated sequences: one pass each, started once, never reset.
 
+    Our tracker is followed as in the node: it may call its target LOST, and looks for it. Then the
+    last box counts, in the metrics below; --no-recover is the bare tracker.
+
     Frames without the target (marked by the dataset, or NaN or empty boxes) do not count. Means are
     over sequences; by attribute they are over those frames of each sequence that have it.
 
@@ -81,6 +85,10 @@ def evaluate(
     an error of at most 0.2 box sides; NP-AUC: mean of that part over thresholds 0, 0.01, ... 0.5.
     These count frame 1. AO: mean overlap; SR50 and SR75: part of frames with an overlap above 0.5
     and 0.75. These do not count frame 1 (GOT-10k). fps: of update alone.
+
+    Gone and found: F, precision and recall are VOT-LT's, where LOST is no report; then absent and
+    present frames called LOST; how often a target came back, and the frames until it was found; and
+    frames with a box that does not overlap the target, in so many stretches.
 
     [bold]Examples[/bold]
 
@@ -102,11 +110,10 @@ def evaluate(
     from autrack_ros.tracking import AutrackError
 
     models = {"backbone": backbone, "neckhead": neckhead, "net": net}
-    chosen = chosen_tracker(tracker, options, models)
-    name = options.preset if chosen is options else tracker.value
+    chosen = chosen_tracker(tracker, options, recover, models)
     _set_threads(threads or torch.get_num_threads())
     readers = _chosen(read_dataset(dataset, format), sequences, dataset)
-    settings = {"format": format, "tracker": name, **chosen.describe()}
+    settings = {"format": format, "tracker": chosen.name, **chosen.describe()}
     if json not in (None, "-"):
         Path(str(json)).parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -151,10 +158,10 @@ def _chosen(readers: Readers, names: str | None, dataset: Path) -> Readers:
     return {name: readers[name] for name in wanted}
 
 
-def _load(options: TrackerOptions | PeerOptions, threads: int) -> FollowsTarget[Located]:
+def _load(chosen: ChosenTracker, threads: int) -> FollowsTarget[Answer]:
     """The tracker, in whatever process this runs in."""
     _set_threads(threads)
-    return options.load()
+    return chosen.load()
 
 
 def _set_threads(count: int) -> None:
@@ -184,6 +191,7 @@ def _rows(
 ) -> dict[str, Any]:
     return {
         "mean": {**(summary["mean"] or {}), **speeds["mean"]},
+        "long_term": summary["long_term"],
         "attributes": summary["attributes"],
         "sequences": {
             name: {
@@ -201,6 +209,7 @@ def _print_tables(
 ) -> None:
     from rich.console import Console
 
+    from autrack_ros.evaluation import long_term
     from autrack_ros.evaluation.metrics import COLUMNS
 
     console = Console()
@@ -216,6 +225,13 @@ def _print_tables(
     frames = sum(len(result.boxes) for result in results.values())
     of_sequences.add_row("mean", str(frames), *_cells(summary["mean"]), _fps(speeds["mean"]))
     console.print(of_sequences)
+    if summary["long_term"] is not None:
+        of_long_term = numbers_table("gone and found", *long_term.COLUMNS)
+        for name, row in summary["long_term"]["sequences"].items():
+            of_long_term.add_row(name, *long_term.cells(row))
+        of_long_term.add_section()
+        of_long_term.add_row("all", *long_term.cells(summary["long_term"]))
+        console.print(of_long_term)
     if summary["attributes"]:
         of_attributes = numbers_table("attribute", "sequences", *COLUMNS.values())
         for name, row in summary["attributes"].items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,8 @@ import typer
 from autrack_ros.cli.bag import Storage
 from autrack_ros.cli.console import err_console, progress_bar
 from autrack_ros.cli.extras import require, require_ros
-from autrack_ros.cli.options import TrackerOptions, parse_box, with_tracker_options
+from autrack_ros.cli.options import RecoverOption, TrackerOptions, parse_box, with_tracker_options
+from autrack_ros.cli.peers import OurOptions
 from autrack_ros.cli.track import INTERRUPTED_STATUS
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def evaluate_bag(
         ),
     ],
     options: TrackerOptions,
+    recover: RecoverOption = True,
     truth_topic: Annotated[
         str | None,
         typer.Option(
@@ -136,7 +137,6 @@ def evaluate_bag(
     from autrack_ros.evaluation.bags.recorded import open_answers, recorded_answers
     from autrack_ros.evaluation.bags.recording import Recording
     from autrack_ros.tracking import ConfigurationError
-    from autrack_ros.tracking.presence import PresenceSettings
 
     if options.adapt_budget_ms:
         raise ConfigurationError(
@@ -150,12 +150,9 @@ def evaluate_bag(
         known = _truth(opened, image_topic, truth_topic, truth, target)
         start = _start(opened, init, known, target)
         recorded = None if answers is None else open_answers(answers)
-        settings = {
-            **options.describe(),
-            "presence": asdict(PresenceSettings()),
-            "rosbags": metadata.version("rosbags"),
-        }
-        tracker = options.load()
+        chosen = OurOptions(options, recover)
+        settings = {**chosen.describe(), "rosbags": metadata.version("rosbags")}
+        tracker = chosen.load()
         facts = {
             "bag": {
                 "name": name,

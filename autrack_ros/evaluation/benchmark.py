@@ -19,12 +19,18 @@ from typing import Any
 import numpy as np
 
 from autrack_ros.evaluation.datasets import Readers
-from autrack_ros.evaluation.results import ResultFolder, SequenceResult, summarize
-from autrack_ros.evaluation.runner import FollowsTarget, Located, track
+from autrack_ros.evaluation.results import (
+    ResultFolder,
+    SequenceResult,
+    TrackedSequence,
+    summarize,
+)
+from autrack_ros.evaluation.runner import Answer, FollowsTarget, track
 from autrack_ros.evaluation.sequences import Sequence
-from autrack_ros.tracking import AutrackError
+from autrack_ros.tracking import AutrackError, Box
+from autrack_ros.tracking.presence import TrackState
 
-MakeTracker = Callable[[], FollowsTarget[Located]]
+MakeTracker = Callable[[], FollowsTarget[Answer]]
 Report = Callable[[int, int, str], None]  # frames done, frames in all, a note
 REPORT_SECONDS = 0.2
 
@@ -119,21 +125,25 @@ def _run_here(
 
 
 def _track_and_save(
-    tracker: FollowsTarget[Located],
+    tracker: FollowsTarget[Answer],
     sequence: Sequence,
     results: ResultFolder,
     advance: Callable[[], None],
 ) -> str | None:
     """What went wrong, or None."""
-    boxes, seconds = [], []
+    frames: list[tuple[Box, float, float, TrackState]] = []
     try:
         for frame in track(tracker, sequence.frames, sequence.first_box):
-            boxes.append(frame.box)
-            seconds.append(frame.seconds)
+            state = TrackState.TRACKING if frame.result is None else frame.result.state
+            frames.append((frame.box, frame.seconds, frame.score, state))
             advance()
     except AutrackError as error:
-        return f"{sequence.name}, frame {len(boxes) + 1}: {error}"
-    results.save(sequence, np.array(boxes, float), np.array(seconds))
+        return f"{sequence.name}, frame {len(frames) + 1}: {error}"
+    boxes, seconds, scores, states = zip(*frames, strict=True)
+    results.save(
+        sequence,
+        TrackedSequence(np.array(boxes, float), np.array(seconds), np.array(scores), states),
+    )
     return None
 
 
@@ -177,7 +187,7 @@ class _Worker:
     make_tracker: MakeTracker
     results: ResultFolder
     counter: Any
-    tracker: FollowsTarget[Located] | None = None
+    tracker: FollowsTarget[Answer] | None = None
 
     @classmethod
     def start(cls, make_tracker: MakeTracker, results: ResultFolder, counter: Any) -> None:

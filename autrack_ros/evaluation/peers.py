@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from autrack_ros.evaluation.runner import Answer
 from autrack_ros.tracking.boxes import Box, validate_box
 from autrack_ros.tracking.errors import (
     AutrackError,
@@ -23,6 +24,7 @@ from autrack_ros.tracking.errors import (
     ConfigurationError,
     InvalidBoxError,
 )
+from autrack_ros.tracking.presence import TrackState
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +59,6 @@ PEERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PeerResult:
-    """What OpenCV found in a frame.
-
-    Attributes:
-        box: edge coordinates, pixels; the last one where it says that there is no target.
-        score: 0..1: the tracker's own if it has one, else 1; 0 where there is no target.
-    """
-
-    box: Box
-    score: float
-
-
 class PeerTracker:
     """One of OpenCV's trackers on one target.
 
@@ -97,8 +86,11 @@ class PeerTracker:
         except cv2.error as error:
             raise InvalidBoxError(f"box {box}: OpenCV refuses it ({error.err})") from error
 
-    def update(self, image: np.ndarray) -> PeerResult:
+    def update(self, image: np.ndarray) -> Answer:
         """Find the target in the next image, HxWx3 uint8 BGR.
+
+        Where OpenCV says that there is none, it is LOST with score 0. A tracker without a score of
+        its own has 1.
 
         Raises:
             AutrackError: OpenCV fails.
@@ -108,10 +100,10 @@ class PeerTracker:
         except cv2.error as error:
             raise AutrackError(f"OpenCV: {error.err}") from error
         if not found:
-            return PeerResult(self._box, 0.0)
+            return Answer(self._box, 0.0, TrackState.LOST)
         self._box = Box(*map(float, box))
         has_score = hasattr(self._tracker, "getTrackingScore")
-        return PeerResult(self._box, self._tracker.getTrackingScore() if has_score else 1.0)
+        return Answer(self._box, self._tracker.getTrackingScore() if has_score else 1.0)
 
 
 def load_peer(name: str, models: Mapping[str, Path]) -> PeerTracker:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -13,6 +13,8 @@ from autrack_ros.cli.options import TrackerOptions
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.peers import PeerTracker
+    from autrack_ros.evaluation.presence_tracker import PresenceTracker
+    from autrack_ros.evaluation.runner import Answer, FollowsTarget
 
 PANEL = "Which tracker"
 
@@ -45,9 +47,47 @@ NeckheadOption = Annotated[
 NetOption = Annotated[Path | None, typer.Option(help="Model file of vit.", rich_help_panel=PANEL)]
 
 
+class ChosenTracker(Protocol):
+    """What a run is told to measure."""
+
+    @property
+    def name(self) -> str:
+        """In tables and submissions."""
+
+    def load(self) -> FollowsTarget[Answer]:
+        """The tracker."""
+
+    def describe(self) -> dict[str, Any]:
+        """All that its boxes depend on besides the images; see ``open_results``."""
+
+
+@dataclass(frozen=True, slots=True)
+class OurOptions:
+    """Our tracker, with recovery or bare."""
+
+    options: TrackerOptions
+    recover: bool
+
+    @property
+    def name(self) -> str:
+        """The preset."""
+        return self.options.preset
+
+    def load(self) -> PresenceTracker:
+        """See ``TrackerOptions.load_with_presence``."""
+        return self.options.load_with_presence(self.recover)
+
+    def describe(self) -> dict[str, Any]:
+        """See ``TrackerOptions.describe``."""
+        from autrack_ros.evaluation.presence_tracker import presence_settings
+
+        presence = asdict(presence_settings(self.recover))
+        return {**self.options.describe(), "recover": self.recover, "presence": presence}
+
+
 @dataclass(frozen=True, slots=True)
 class PeerOptions:
-    """One of OpenCV's trackers, with the methods of ``TrackerOptions``."""
+    """One of OpenCV's trackers."""
 
     name: str
     models: dict[str, Path]
@@ -68,8 +108,8 @@ class PeerOptions:
 
 
 def chosen_tracker(
-    name: TrackerName, options: TrackerOptions, models: dict[str, Path | None]
-) -> TrackerOptions | PeerOptions:
+    name: TrackerName, options: TrackerOptions, recover: bool, models: dict[str, Path | None]
+) -> ChosenTracker:
     """The options of the tracker that was named.
 
     Raises:
@@ -83,6 +123,8 @@ def chosen_tracker(
             for option in fields(options)
             if getattr(options, option.name) != getattr(usual, option.name)
         ]
+        if not recover:
+            changed.append("no_recover")
         if changed:
             told = ", ".join("--" + option.replace("_", "-") for option in changed)
             raise typer.BadParameter(f"{name.value} does not take {told}", param_hint="'--tracker'")
@@ -90,4 +132,4 @@ def chosen_tracker(
     if given:
         told = ", ".join(f"--{model}" for model in given)
         raise typer.BadParameter(f"autrack does not take {told}", param_hint="'--tracker'")
-    return options
+    return OurOptions(options, recover)
