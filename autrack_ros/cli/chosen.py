@@ -1,9 +1,8 @@
-"""The options of ``autrack evaluate`` that choose another tracker than ours."""
+"""Which tracker is measured: the options that choose another than ours."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -13,31 +12,37 @@ from autrack_ros.cli.options import TrackerOptions
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.peers import PeerTracker
+    from autrack_ros.evaluation.plugin import PluginTracker
     from autrack_ros.evaluation.presence_tracker import PresenceTracker
     from autrack_ros.evaluation.runner import Answer, FollowsTarget
 
 PANEL = "Which tracker"
 
 
-class TrackerName(str, Enum):
-    """Ours, and OpenCV's (``evaluation.peers``)."""
-
-    autrack = "autrack"
-    csrt = "csrt"
-    kcf = "kcf"
-    nano = "nano"
-    vit = "vit"
-
+OURS = "autrack"
+PEERS = ("csrt", "kcf", "nano", "vit")  # those of ``evaluation.peers``
 
 TrackerOption = Annotated[
-    TrackerName,
+    str,
     typer.Option(
         "--tracker",
-        help="autrack, or one of OpenCV's beside it: csrt and kcf (OpenCV's contrib package), nano "
-        "and vit (with their model files).",
+        metavar="NAME|MODULE:CLASS",
+        help="autrack; one of OpenCV's beside it: csrt and kcf (OpenCV's contrib package), nano "
+        "and vit (with their model files); or any class with init(image, box) and "
+        "update(image) -> box or (box, score), with RGB arrays and boxes x, y, w, h.",
         rich_help_panel=PANEL,
     ),
 ]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        min=0.001,
+        metavar="SECONDS",
+        help="A MODULE:CLASS that takes longer for a frame has failed.",
+        rich_help_panel=PANEL,
+    ),
+]
+DEFAULT_TIMEOUT_S = 60.0
 BackboneOption = Annotated[
     Path | None, typer.Option(help="Model file of nano.", rich_help_panel=PANEL)
 ]
@@ -107,29 +112,64 @@ class PeerOptions:
         return {**told, "versions": {"autrack_ros": version(), **told["versions"]}}
 
 
+@dataclass(frozen=True, slots=True)
+class PluginOptions:
+    """Somebody else's class."""
+
+    name: str
+    timeout_s: float
+
+    def load(self) -> PluginTracker:
+        """The tracker; see ``PluginTracker``."""
+        import cv2
+
+        from autrack_ros.evaluation.plugin import PluginTracker
+
+        return PluginTracker(self.name, cv2.getNumThreads(), self.timeout_s)
+
+    def describe(self) -> dict[str, Any]:
+        """What is known of what its boxes depend on besides the images."""
+        from autrack_ros.cli.app import version
+        from autrack_ros.evaluation.plugin import describe_plugin
+
+        told = describe_plugin(self.name)
+        return {**told, "versions": {"autrack_ros": version(), **told["versions"]}}
+
+
 def chosen_tracker(
-    name: TrackerName, options: TrackerOptions, recover: bool, models: dict[str, Path | None]
+    name: str,
+    options: TrackerOptions,
+    recover: bool,
+    models: dict[str, Path | None],
+    timeout_s: float,
 ) -> ChosenTracker:
     """The options of the tracker that was named.
 
     Raises:
-        typer.BadParameter: an option of another tracker was given too.
+        typer.BadParameter: there is none of the name, or an option of another was given too.
     """
+    is_plugin = ":" in name
+    if not is_plugin and name not in (OURS, *PEERS):
+        raise _refused(f"{name!r}; accepted: {', '.join((OURS, *PEERS))}, or MODULE:CLASS")
+    usual = TrackerOptions()
     given = {model: path for model, path in models.items() if path is not None}
-    if name is not TrackerName.autrack:
-        usual = TrackerOptions()
-        changed = [
+    foreign = [] if name in PEERS else list(given)
+    if name != OURS:
+        foreign += [
             option.name
             for option in fields(options)
             if getattr(options, option.name) != getattr(usual, option.name)
         ]
-        if not recover:
-            changed.append("no_recover")
-        if changed:
-            told = ", ".join("--" + option.replace("_", "-") for option in changed)
-            raise typer.BadParameter(f"{name.value} does not take {told}", param_hint="'--tracker'")
-        return PeerOptions(name.value, given)
-    if given:
-        told = ", ".join(f"--{model}" for model in given)
-        raise typer.BadParameter(f"autrack does not take {told}", param_hint="'--tracker'")
-    return OurOptions(options, recover)
+        foreign += [] if recover else ["no_recover"]
+    if not is_plugin and timeout_s != DEFAULT_TIMEOUT_S:
+        foreign.append("timeout")
+    if foreign:
+        told = ", ".join("--" + option.replace("_", "-") for option in foreign)
+        raise _refused(f"{name} does not take {told}")
+    if is_plugin:
+        return PluginOptions(name, timeout_s)
+    return OurOptions(options, recover) if name == OURS else PeerOptions(name, given)
+
+
+def _refused(words: str) -> typer.BadParameter:
+    return typer.BadParameter(words, param_hint="'--tracker'")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autrack_ros.cli.console import err_console, numbers_table, write_json
+from autrack_ros.cli.console import err_console, long_term_table, numbers_table, write_json
 from autrack_ros.cli.extras import require
 
 if TYPE_CHECKING:
@@ -105,7 +105,6 @@ def _reader(dataset: Path, comparison: Comparison) -> ReadSequence:
 def _print_tables(comparison: Comparison) -> None:
     from rich.console import Console
 
-    from autrack_ros.evaluation import long_term
     from autrack_ros.evaluation.metrics import COLUMNS
 
     console = Console()
@@ -113,10 +112,7 @@ def _print_tables(comparison: Comparison) -> None:
     for name, scores in comparison.means.items():
         of_runs.add_row(name, *(f"{scores[metric]:.4f}" for metric in COLUMNS))
     console.print(of_runs)
-    of_long_term = numbers_table("run", *long_term.COLUMNS)
-    for name, told in comparison.long_term.items():
-        of_long_term.add_row(name, *long_term.cells(told))
-    console.print(of_long_term)
+    console.print(long_term_table(comparison.long_term))
     first = comparison.runs[0].name
     for name, differences in comparison.differences.items():
         rows = numbers_table(

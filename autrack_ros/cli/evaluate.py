@@ -9,17 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autrack_ros.cli.console import err_console, numbers_table, progress_bar, write_json
-from autrack_ros.cli.options import RecoverOption, TrackerOptions, with_tracker_options
-from autrack_ros.cli.peers import (
+from autrack_ros.cli.chosen import (
+    DEFAULT_TIMEOUT_S,
+    OURS,
     BackboneOption,
     ChosenTracker,
     NeckheadOption,
     NetOption,
-    TrackerName,
+    TimeoutOption,
     TrackerOption,
     chosen_tracker,
 )
+from autrack_ros.cli.console import (
+    err_console,
+    long_term_table,
+    numbers_table,
+    progress_bar,
+    write_json,
+)
+from autrack_ros.cli.options import RecoverOption, TrackerOptions, with_tracker_options
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.datasets import Readers
@@ -67,10 +75,11 @@ def evaluate(
             help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
         ),
     ] = None,
-    tracker: TrackerOption = TrackerName.autrack,
+    tracker: TrackerOption = OURS,
     backbone: BackboneOption = None,
     neckhead: NeckheadOption = None,
     net: NetOption = None,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Measure a tracker on annotated sequences: one pass each, started once, never reset.
 
@@ -99,6 +108,8 @@ def evaluate(
     autrack evaluate sequences/ --sequences dog,camel --no-adapt
 
     autrack evaluate sequences/ --tracker csrt --results-dir results/csrt --threads 1
+
+    autrack evaluate sequences/ --tracker my_module:MyTracker --results-dir results/mine
     """
     from tempfile import TemporaryDirectory
 
@@ -110,7 +121,7 @@ def evaluate(
     from autrack_ros.tracking import AutrackError
 
     models = {"backbone": backbone, "neckhead": neckhead, "net": net}
-    chosen = chosen_tracker(tracker, options, recover, models)
+    chosen = chosen_tracker(tracker, options, recover, models, timeout)
     _set_threads(threads or torch.get_num_threads())
     readers = _chosen(read_dataset(dataset, format), sequences, dataset)
     settings = {"format": format, "tracker": chosen.name, **chosen.describe()}
@@ -209,7 +220,6 @@ def _print_tables(
 ) -> None:
     from rich.console import Console
 
-    from autrack_ros.evaluation import long_term
     from autrack_ros.evaluation.metrics import COLUMNS
 
     console = Console()
@@ -226,12 +236,7 @@ def _print_tables(
     of_sequences.add_row("mean", str(frames), *_cells(summary["mean"]), _fps(speeds["mean"]))
     console.print(of_sequences)
     if summary["long_term"] is not None:
-        of_long_term = numbers_table("gone and found", *long_term.COLUMNS)
-        for name, row in summary["long_term"]["sequences"].items():
-            of_long_term.add_row(name, *long_term.cells(row))
-        of_long_term.add_section()
-        of_long_term.add_row("all", *long_term.cells(summary["long_term"]))
-        console.print(of_long_term)
+        console.print(long_term_table({"all": summary["long_term"]}))
     if summary["attributes"]:
         of_attributes = numbers_table("attribute", "sequences", *COLUMNS.values())
         for name, row in summary["attributes"].items():

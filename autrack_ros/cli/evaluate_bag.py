@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autrack_ros.cli.bag import Storage
+from autrack_ros.cli.chosen import (
+    DEFAULT_TIMEOUT_S,
+    OURS,
+    BackboneOption,
+    NeckheadOption,
+    NetOption,
+    TimeoutOption,
+    TrackerOption,
+    chosen_tracker,
+)
 from autrack_ros.cli.console import err_console, progress_bar
 from autrack_ros.cli.extras import require, require_ros
 from autrack_ros.cli.options import RecoverOption, TrackerOptions, parse_box, with_tracker_options
-from autrack_ros.cli.peers import OurOptions
 from autrack_ros.cli.track import INTERRUPTED_STATUS
 
 if TYPE_CHECKING:
@@ -108,6 +117,11 @@ def evaluate_bag(
             show_default=False,
         ),
     ] = None,
+    tracker: TrackerOption = OURS,
+    backbone: BackboneOption = None,
+    neckhead: NeckheadOption = None,
+    net: NetOption = None,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Measure the tracker on every image of a bag, in order; two runs give identical files.
 
@@ -129,6 +143,10 @@ def evaluate_bag(
         raise typer.BadParameter("give one of both", param_hint="'--live', '--answers'")
     if rate is not None and not live and answers is None:
         raise typer.BadParameter("goes with --live or --answers", param_hint="'--rate'")
+    if live and tracker != OURS:
+        raise typer.BadParameter("goes with --tracker autrack, the node's", param_hint="'--live'")
+    models = {"backbone": backbone, "neckhead": neckhead, "net": net}
+    chosen = chosen_tracker(tracker, options, recover, models, timeout)
     if live:
         require_ros("--live")
     from autrack_ros.evaluation.bags import fingerprints, results
@@ -150,9 +168,12 @@ def evaluate_bag(
         known = _truth(opened, image_topic, truth_topic, truth, target)
         start = _start(opened, init, known, target)
         recorded = None if answers is None else open_answers(answers)
-        chosen = OurOptions(options, recover)
-        settings = {**chosen.describe(), "rosbags": metadata.version("rosbags")}
-        tracker = chosen.load()
+        settings = {
+            "tracker": chosen.name,
+            **chosen.describe(),
+            "rosbags": metadata.version("rosbags"),
+        }
+        loaded = chosen.load()
         facts = {
             "bag": {
                 "name": name,
@@ -169,7 +190,7 @@ def evaluate_bag(
         task = progress.add_task("tracking", total=opened.count(image_topic), note="")
         with Recording(folder / results.OFFLINE / "bag", storage.value, pictures) as recording:
             offline = run_offline(
-                tracker, opened, image_topic, start, recording, lambda _: progress.advance(task)
+                loaded, opened, image_topic, start, recording, lambda _: progress.advance(task)
             )
         runs = [offline]
         if answers is not None and recorded is not None and offline.failure is None:

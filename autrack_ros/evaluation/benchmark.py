@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from ctypes import c_ulonglong
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import connection
 from typing import Any
 
 import numpy as np
 
+from autrack_ros.evaluation.child import end_with_parent
 from autrack_ros.evaluation.datasets import Readers
 from autrack_ros.evaluation.results import (
     ResultFolder,
@@ -192,7 +190,7 @@ class _Worker:
     @classmethod
     def start(cls, make_tracker: MakeTracker, results: ResultFolder, counter: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        end_with_parent()
         cls.make_tracker, cls.results, cls.counter = make_tracker, results, counter
 
     @classmethod
@@ -205,11 +203,3 @@ class _Worker:
     def advance(cls) -> None:
         with cls.counter.get_lock():
             cls.counter.value += 1
-
-
-def _end_with_parent() -> None:
-    """A pool's processes wait for work for ever once their parent was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)

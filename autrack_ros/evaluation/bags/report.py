@@ -43,7 +43,7 @@ class Trouble:
 
 
 def find_troubles(run: Run, truth: np.ndarray | None) -> list[Trouble]:
-    """The longest stretches of low overlap, or without truth of doubt and loss, in order."""
+    """The longest stretches of low overlap or loss, without truth of doubt or loss, in order."""
     if truth is None:
         labels = [
             track.state if track.state in ("uncertain", "lost") else "" for track in run.tracks
@@ -51,8 +51,10 @@ def find_troubles(run: Run, truth: np.ndarray | None) -> list[Trouble]:
     else:
         overlaps = overlaps_of(run.tracks, truth)
         labels = [
-            "" if np.isnan(value) or value > _POOR_OVERLAP else f"overlap below {_POOR_OVERLAP}"
-            for value in overlaps
+            f"lost or overlap below {_POOR_OVERLAP}"
+            if value <= _POOR_OVERLAP or (track.state == "lost" and not np.isnan(value))
+            else ""
+            for track, value in zip(run.tracks, overlaps, strict=True)
         ]
     found, start = [], 0
     for why, group in groupby(labels):
@@ -134,7 +136,7 @@ def _subtitle(facts: dict[str, Any], size: str) -> str:
     bag, truth = facts["bag"], facts["truth"]
     return (
         f"{bag['image_topic']}, {bag['images']} images of {size} px. "
-        f"Model {facts['settings']['preset']}, started from {facts['init']['source']}. "
+        f"Tracker {facts['settings']['tracker']}, started from {facts['init']['source']}. "
         + (f"Compared with {truth['source']}." if truth else "No truth to compare with.")
     )
 
