@@ -11,7 +11,6 @@ import typer
 from autrack_ros.cli.options import TrackerOptions
 
 if TYPE_CHECKING:
-    from autrack_ros.evaluation.peers import PeerTracker
     from autrack_ros.evaluation.plugin import PluginTracker
     from autrack_ros.evaluation.presence_tracker import PresenceTracker
     from autrack_ros.evaluation.runner import Answer, FollowsTarget
@@ -27,8 +26,8 @@ TrackerOption = Annotated[
     typer.Option(
         "--tracker",
         metavar="NAME|MODULE:CLASS",
-        help="autrack; one of OpenCV's beside it: csrt and kcf (OpenCV's contrib package), nano "
-        "and vit (with their model files); or any class with init(image, box) and "
+        help="autrack; csrt and kcf (OpenCV's contrib package); nano (OpenCV's) and vit (VitTrack, "
+        "needs OpenVINO), with their model files; or any class with init(image, box) and "
         "update(image) -> box or (box, score), with RGB arrays and boxes x, y, w, h.",
         rich_help_panel=PANEL,
     ),
@@ -49,7 +48,13 @@ BackboneOption = Annotated[
 NeckheadOption = Annotated[
     Path | None, typer.Option(help="Other model file of nano.", rich_help_panel=PANEL)
 ]
-NetOption = Annotated[Path | None, typer.Option(help="Model file of vit.", rich_help_panel=PANEL)]
+NetOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Model file of vit: opencv_zoo's object_tracking_vittrack_2023sep.onnx.",
+        rich_help_panel=PANEL,
+    ),
+]
 
 
 class ChosenTracker(Protocol):
@@ -92,12 +97,12 @@ class OurOptions:
 
 @dataclass(frozen=True, slots=True)
 class PeerOptions:
-    """One of OpenCV's trackers."""
+    """Another tracker that is known by name."""
 
     name: str
     models: dict[str, Path]
 
-    def load(self) -> PeerTracker:
+    def load(self) -> FollowsTarget[Answer]:
         """The tracker; see ``load_peer``."""
         from autrack_ros.evaluation.peers import load_peer
 

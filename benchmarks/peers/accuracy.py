@@ -21,14 +21,16 @@ from autrack_ros.evaluation import metrics, presence_tracker
 from autrack_ros.evaluation.benchmark import MakeTracker, Report, run_benchmark
 from autrack_ros.evaluation.datasets import Readers, read_dataset
 from autrack_ros.evaluation.frames import image_frames
+from autrack_ros.evaluation.peers import networks, vit, windows
 from autrack_ros.evaluation.results import as_json, open_results
 from autrack_ros.evaluation.runner import Answer
 from autrack_ros.evaluation.sequences import Sequence as AnnotatedSequence
 from autrack_ros.tracking import AutrackError, Box, ConfigurationError
+from autrack_ros.tracking.errors import CheckpointError
 from autrack_ros.tracking.presets import find_preset
 from autrack_ros.training.held_out import find_films, read_films
 from autrack_ros.training.sources.boxes import Boxes
-from benchmarks.peers import PEERS, Peer, geometry, networks, ours
+from benchmarks.peers import PEERS, Peer, geometry, ours
 
 # Of the development sequences; the others are a bag, a boat and a car.
 PEOPLE_AND_ANIMALS = (
@@ -97,7 +99,7 @@ def make_peer(name: str, folder: Path, threads: int) -> _Following:
     """
     try:
         return _Following(PEERS[name](folder, threads))
-    except ValueError as error:
+    except CheckpointError as error:
         raise ConfigurationError(f"{name}: {error}") from error
 
 
@@ -111,7 +113,9 @@ def peer_entries(folder: Path, threads: int) -> list[Entry]:
     for name, kind in PEERS.items():
         files = [folder / file for file in kind.files]
         files += [file.with_suffix(".bin") for file in files if file.suffix == ".xml"]
-        code = [Path(inspect.getfile(module)) for module in (kind, geometry, networks)]
+        code = [
+            Path(inspect.getfile(module)) for module in (kind, geometry, networks, windows, vit)
+        ]
         settings = _settings(name, files, threads, code)
         make = functools.partial(make_peer, name, folder, threads)
         entries.append(Entry(name, make, settings))

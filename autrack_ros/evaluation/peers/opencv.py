@@ -1,13 +1,13 @@
-"""OpenCV's trackers, in the form that a run takes: what else a user could pick.
+"""OpenCV's trackers.
 
 CSRT (Lukezic et al., CVPR 2017) and KCF (Henriques et al., TPAMI 2015) need no model. TrackerNano
-(NanoTrack) and TrackerVit (Vit Tracker) need model files, which nobody ships: OpenCV's opencv_extra
-(testdata/dnn/download_models.py) and opencv_zoo have them. All have OpenCV's default settings.
+(NanoTrack) needs model files, which nobody ships: OpenCV's opencv_extra
+(testdata/dnn/download_models.py) has them. All have OpenCV's default settings. TrackerVit is not
+among them, for it understates its network: see ``vit``.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,16 +46,39 @@ class Peer:
         """Whether the OpenCV that is installed has it."""
         return hasattr(cv2, f"{self.opencv}_create")
 
+    def check_installed(self) -> None:
+        """Raise ConfigurationError where the OpenCV that is installed lacks it."""
+        if not self.available:
+            raise ConfigurationError(
+                f"OpenCV {cv2.__version__} has no {self.opencv}: {self.found_in}"
+            )
+
+    def load(self, models: Mapping[str, Path]) -> PeerTracker:
+        """The tracker; raises CheckpointError where OpenCV cannot read a model file."""
+        create = getattr(cv2, f"{self.opencv}_create")
+        if not self.models:
+            return PeerTracker(create)
+        parameters = getattr(cv2, f"{self.opencv}_Params")()
+        for model in self.models:
+            setattr(parameters, model, str(models[model]))
+        try:
+            create(parameters)  # damage is told now, not on every sequence
+        except cv2.error as error:
+            files = ", ".join(str(models[model]) for model in self.models)
+            raise CheckpointError(
+                f"{files}: no model that {self.opencv} can read ({error.err})"
+            ) from error
+        return PeerTracker(lambda: create(parameters))
+
 
 _CONTRIB = (
     "the package opencv-contrib-python-headless has it, to be installed in place of "
     "opencv-python-headless"
 )
-PEERS = {
+OPENCV = {
     "csrt": Peer("TrackerCSRT", (), _CONTRIB),
     "kcf": Peer("TrackerKCF", (), _CONTRIB),
     "nano": Peer("TrackerNano", ("backbone", "neckhead"), "opencv-python-headless 4.7 has it"),
-    "vit": Peer("TrackerVit", ("net",), "opencv-python-headless 4.9 has it"),
 }
 
 
@@ -104,67 +127,3 @@ class PeerTracker:
         self._box = Box(*map(float, box))
         has_score = hasattr(self._tracker, "getTrackingScore")
         return Answer(self._box, self._tracker.getTrackingScore() if has_score else 1.0)
-
-
-def load_peer(name: str, models: Mapping[str, Path]) -> PeerTracker:
-    """One of OpenCV's trackers, ready to start.
-
-    Args:
-        name: in ``PEERS``.
-        models: its model files.
-
-    Raises:
-        ConfigurationError: the installed OpenCV lacks it, or a model file is missing or too many.
-        CheckpointError: OpenCV cannot read a model file.
-    """
-    peer = _checked(name, models)
-    create = getattr(cv2, f"{peer.opencv}_create")
-    if not peer.models:
-        return PeerTracker(create)
-    parameters = getattr(cv2, f"{peer.opencv}_Params")()
-    for model in peer.models:
-        setattr(parameters, model, str(models[model]))
-    try:
-        create(parameters)  # damage is told now, not on every sequence
-    except cv2.error as error:
-        files = ", ".join(str(models[model]) for model in peer.models)
-        raise CheckpointError(
-            f"{files}: no model that {peer.opencv} can read ({error.err})"
-        ) from error
-    return PeerTracker(lambda: create(parameters))
-
-
-def describe_peer(name: str, models: Mapping[str, Path]) -> dict[str, Any]:
-    """All that its boxes depend on besides the images, as ``open_results`` wants it.
-
-    Raises:
-        ConfigurationError: see ``load_peer``.
-        CheckpointError: a model file cannot be read.
-    """
-    peer = _checked(name, models)
-    try:
-        hashes = {
-            model: hashlib.sha256(models[model].read_bytes()).hexdigest() for model in peer.models
-        }
-    except OSError as error:
-        raise CheckpointError(f"{error.filename}: {error.strerror}") from error
-    return {
-        "model_sha256": hashes or None,
-        "device": "cpu",
-        "threads": cv2.getNumThreads(),
-        "versions": {"numpy": np.__version__, "opencv": cv2.__version__},
-    }
-
-
-def _checked(name: str, models: Mapping[str, Path]) -> Peer:
-    if name not in PEERS:
-        raise ConfigurationError(f"tracker {name!r}: accepted is one of {', '.join(PEERS)}")
-    peer = PEERS[name]
-    if not peer.available:
-        raise ConfigurationError(f"OpenCV {cv2.__version__} has no {peer.opencv}: {peer.found_in}")
-    if set(models) != set(peer.models):
-        raise ConfigurationError(
-            f"tracker {name}: its model files are {', '.join(peer.models) or 'none'}; "
-            f"given: {', '.join(models) or 'none'}"
-        )
-    return peer
