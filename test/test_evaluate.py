@@ -301,7 +301,7 @@ def test_results_of_an_older_version_are_made_anew(stand_in, dataset, tmp_path):
 
 
 def test_recovery_is_the_same_option_of_all_that_measure(stand_in, dataset):
-    for command in ("evaluate", "evaluate-bag", "vot"):
+    for command in ("evaluate", "evaluate-bag", "evaluate-bags", "vot"):
         shown = runner.invoke(app, [command, "--help"], env={"COLUMNS": "120"}).stdout
         assert "--recover" in shown
         assert "--no-recover" in shown
@@ -439,13 +439,13 @@ def test_every_frame_is_told_with_its_errors(dataset, tmp_path):
     )
     lines = (tmp_path / "run" / "frames" / "b.csv").read_text().splitlines()
     assert lines[:3] == [
-        "overlap,center_error,normalized_error,score,state",
-        "1.0,0.0,0.0,0.5,tracking",
-        ",,,0.5,lost",
+        "overlap,center_error,normalized_error,score,state,target",
+        "1.0,0.0,0.0,0.5,tracking,present",
+        ",,,0.5,lost,absent",
     ]
-    *numbers, state = lines[3].split(",")
+    *numbers, state, target = lines[3].split(",")
     assert list(map(float, numbers)) == pytest.approx([50 / 150, 5, 0.5, 0.5])
-    assert state == "tracking"
+    assert (state, target) == ("tracking", "present")
 
 
 def test_auc_of_stored_boxes_equals_that_of_the_got10k_package(stand_in, tmp_path):

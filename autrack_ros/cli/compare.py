@@ -84,11 +84,16 @@ def compare(
 
 def _reader(dataset: Path, comparison: Comparison) -> ReadSequence:
     """Gives sequences whose truth is that of the runs."""
-    from autrack_ros.evaluation.datasets import read_dataset
+    from autrack_ros.evaluation.datasets import FORMATS, read_dataset
     from autrack_ros.evaluation.frames import SourceError
     from autrack_ros.evaluation.sequences import Sequence
 
     first = comparison.runs[0]
+    if first.settings["format"] not in FORMATS:
+        raise typer.BadParameter(
+            "the runs are of bags, which have their pictures in bags/<BAG>/report.html",
+            param_hint="'--dataset'",
+        )
     readers = read_dataset(dataset, first.settings["format"])
 
     def read(name: str) -> Sequence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from autrack_ros.cli.chosen import (
     DEFAULT_TIMEOUT_S,
     OURS,
     BackboneOption,
+    ChosenTracker,
     NeckheadOption,
     NetOption,
     TimeoutOption,
@@ -150,42 +151,22 @@ def evaluate_bag(
     if live:
         require_ros("--live")
     from autrack_ros.evaluation.bags import fingerprints, results
-    from autrack_ros.evaluation.bags.evaluation import run_offline, write_results
+    from autrack_ros.evaluation.bags.evaluation import describe, run_offline, write_results
     from autrack_ros.evaluation.bags.reading import IMAGE_TYPES, Bag
     from autrack_ros.evaluation.bags.recorded import open_answers, recorded_answers
     from autrack_ros.evaluation.bags.recording import Recording
-    from autrack_ros.tracking import ConfigurationError
 
-    if options.adapt_budget_ms:
-        raise ConfigurationError(
-            f"--adapt-budget-ms {options.adapt_budget_ms:g}: accepted is 0; what is done in a "
-            "given time differs from run to run"
-        )
+    refuse_time_budget(options)
     name = bag.resolve().name
     folder = output or bag.resolve().with_name(f"{name}_evaluation")
     with Bag(bag) as opened, progress_bar() as progress:
-        kind = opened.require(image_topic, IMAGE_TYPES)
+        opened.require(image_topic, IMAGE_TYPES)
         known = _truth(opened, image_topic, truth_topic, truth, target)
         start = _start(opened, init, known, target)
         recorded = None if answers is None else open_answers(answers)
-        settings = {
-            "tracker": chosen.name,
-            **chosen.describe(),
-            "rosbags": metadata.version("rosbags"),
-        }
+        settings = bag_settings(chosen)
         loaded = chosen.load()
-        facts = {
-            "bag": {
-                "name": name,
-                "sha256": fingerprints.hash_bag(bag),
-                "image_topic": image_topic,
-                "image_type": kind,
-                "images": opened.count(image_topic),
-            },
-            "init": {"source": start.source, "box": list(start.box)},
-            "settings": settings,
-            "settings_sha256": fingerprints.hash_value(settings),
-        }
+        facts = describe(opened, image_topic, fingerprints.hash_bag(bag), start, settings)
         results.prepare(folder)
         task = progress.add_task("tracking", total=opened.count(image_topic), note="")
         with Recording(folder / results.OFFLINE / "bag", storage.value, pictures) as recording:
@@ -225,6 +206,23 @@ def evaluate_bag(
         raise typer.Exit(INTERRUPTED_STATUS)
     if failure is not None:
         raise failure
+
+
+def refuse_time_budget(options: TrackerOptions) -> None:
+    """Raise ConfigurationError where results would differ from run to run."""
+    from autrack_ros.tracking import ConfigurationError
+
+    if options.adapt_budget_ms:
+        raise ConfigurationError(
+            f"--adapt-budget-ms {options.adapt_budget_ms:g}: accepted is 0; what is done in a "
+            "given time differs from run to run"
+        )
+
+
+def bag_settings(chosen: ChosenTracker) -> dict[str, Any]:
+    """All that the answers depend on besides the bag."""
+    rosbags = metadata.version("rosbags")
+    return {"tracker": chosen.name, **chosen.describe(), "rosbags": rosbags}
 
 
 def _print_numbers(run: Run, prefix: str) -> None:

@@ -5,7 +5,7 @@
     run.json                what ran: format, model and its hash, settings, versions
     boxes/<sequence>.txt    x,y,w,h a line, frame 1 included, no digit lost
     frames/<sequence>.csv   overlap and centre errors of every frame, empty where not annotated;
-                            score and state
+                            score, state, and whether the target is present, absent or unknown
     metrics/<sequence>.json scores and the hashes of what they come from; written last
     summary.json            scores of every sequence, their means, means by attribute, long-term
                             numbers
@@ -41,7 +41,7 @@ from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presence import TrackState
 
-FRAME_COLUMNS = ("overlap", "center_error", "normalized_error", "score", "state")
+FRAME_COLUMNS = ("overlap", "center_error", "normalized_error", "score", "state", "target")
 _REFUSED = "{file}: filled with {name} {old}, not {new}; choose another folder for the results"
 
 
@@ -107,9 +107,10 @@ class ResultFolder:
         """Write all files of one sequence."""
         boxes, seconds = tracked.boxes, tracked.seconds
         text = box_lines(boxes, "")
-        frames = frame_lines(tracked, sequence.truth)
+        frames = frame_lines(tracked, sequence)
         scores = metrics.scores(boxes, sequence.truth) if sequence.scored else None
-        submit = FORMATS[self.settings["format"]].submit
+        known = FORMATS.get(self.settings["format"])  # bags are of none
+        submit = known.submit if known else None
         submitted = (
             submit(self.settings["tracker"].replace(":", "."), sequence.name, boxes, seconds)
             if submit
@@ -178,8 +179,9 @@ def open_results(path: Path, settings: dict[str, Any]) -> ResultFolder:
     Args:
         path: of the folder.
         settings: all that the boxes depend on, as JSON takes it. ``format`` (a name in
-            ``FORMATS``), ``tracker`` (its name in submissions) and ``model_sha256`` (None for a
-            tracker without a model, by name for one of several files) must be in it.
+            ``FORMATS``, or another, of which nothing is submitted), ``tracker`` (its name in
+            submissions) and ``model_sha256`` (None for a tracker without a model, by name for one
+            of several files) must be in it.
 
     Raises:
         ConfigurationError: the folder was filled with other settings.
@@ -212,9 +214,12 @@ def summarize(results: Mapping[str, SequenceResult]) -> dict[str, Any]:
     }
 
 
-def frame_lines(tracked: TrackedSequence, truth: np.ndarray) -> str:
-    """Text of a file of frames; truth is N x 4, edge coordinates."""
-    boxes = tracked.boxes
+def frame_lines(tracked: TrackedSequence, sequence: Sequence) -> str:
+    """Text of a file of frames."""
+    boxes, truth, annotated = tracked.boxes, sequence.truth, sequence.annotated
+    target = np.where(metrics.present(truth), "present", "absent")
+    if annotated is not None:
+        target = np.where(annotated, target, "unknown")
     columns = (
         metrics.ious(boxes, truth),
         metrics.center_errors(boxes, truth),
@@ -222,27 +227,28 @@ def frame_lines(tracked: TrackedSequence, truth: np.ndarray) -> str:
         tracked.scores,
     )
     rows = (
-        ",".join("" if np.isnan(value) else repr(float(value)) for value in row) + f",{state.value}"
-        for *row, state in zip(*columns, tracked.states, strict=True)
+        ",".join("" if np.isnan(value) else repr(float(value)) for value in row)
+        + f",{state.value},{there}"
+        for *row, state, there in zip(*columns, tracked.states, target, strict=True)
     )
     return "\n".join((",".join(FRAME_COLUMNS), *rows)) + "\n"
 
 
-def read_frames(path: Path) -> tuple[np.ndarray, list[str]]:
-    """What ``frame_lines`` wrote: the N x 4 numbers, NaN where there is none, and the N states."""
+def read_frames(path: Path) -> tuple[np.ndarray, list[str], list[str]]:
+    """What ``frame_lines`` wrote: N x 4 numbers, NaN where there is none; N states, N targets."""
     lines = path.read_text(encoding="utf-8").splitlines()
     if lines[:1] != [",".join(FRAME_COLUMNS)]:
         raise SourceError(f"{path}: not of this version; give the command of the evaluation again")
     rows = [line.split(",") for line in lines[1:]]
-    values = [[float(cell) if cell else np.nan for cell in row[:-1]] for row in rows]
-    return np.array(values), [row[-1] for row in rows]
+    values = [[float(cell) if cell else np.nan for cell in row[:-2]] for row in rows]
+    return np.array(values), [row[-2] for row in rows], [row[-1] for row in rows]
 
 
 def read_reports(path: Path) -> long_term.Reports:
     """The reports of a file of frames of a sequence that is scored."""
-    values, states = read_frames(path)
-    lost = np.array([state == TrackState.LOST.value for state in states])
-    return long_term.Reports(values[:, 0], values[:, 3], lost, np.ones(len(lost), bool))
+    values, states, targets = read_frames(path)
+    lost = np.array(states) == TrackState.LOST.value
+    return long_term.Reports(values[:, 0], values[:, 3], lost, np.array(targets) != "unknown")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autrack_ros.evaluation.bags import results
+from autrack_ros.evaluation.bags import fingerprints, results
 from autrack_ros.evaluation.bags.boxes import FileTruth, Start, TopicTruth
 from autrack_ros.evaluation.bags.figures import draw_figures
 from autrack_ros.evaluation.bags.offline import track_offline
@@ -49,6 +49,24 @@ class Answers:
     report: AdaptationReport | None = None
     failure: AutrackError | KeyboardInterrupt | None = None
     live: dict[str, Any] = field(default_factory=dict)
+
+
+def describe(
+    bag: Bag, image_topic: str, sha256: str, start: Start, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What metrics.json and the report tell of a run besides its numbers."""
+    return {
+        "bag": {
+            "name": bag.path.resolve().name,
+            "sha256": sha256,
+            "image_topic": image_topic,
+            "image_type": bag.topics[image_topic],
+            "images": bag.count(image_topic),
+        },
+        "init": {"source": start.source, "box": list(start.box)},
+        "settings": settings,
+        "settings_sha256": fingerprints.hash_value(settings),
+    }
 
 
 def run_offline(
