@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from autrack_ros.evaluation.peers.networks import infer_request
 from autrack_ros.evaluation.statistics import interval
 from autrack_ros.tracking import AutrackError, Box, TrackingEngine
 from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
@@ -53,7 +54,6 @@ from autrack_ros.training.pairs import PairMaker
 from autrack_ros.training.trainer import Trainer
 from autrack_ros.training.validation import ValidationSet
 from benchmarks.machine import describe_machine
-from benchmarks.peers.networks import infer_request
 from benchmarks.peers.ours import export_frame
 from benchmarks.peers.speed import Clip, positive, time_in_turns
 

@@ -11,16 +11,20 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 from autrack_ros.cli.options import TrackerOptions
+from autrack_ros.evaluation.runner import Answer
 from autrack_ros.tracking import AdaptationReport, Box, validate_box
+from autrack_ros.tracking.presence import TrackState
 
 STEP = 0.125  # toolkits' files with three decimals hold it exactly
 
 
 class StandInTracker:
-    """Moves the box by ``STEP`` pixels to the right in every frame, more in brighter ones."""
+    """Moves the box by ``STEP`` pixels to the right in every frame, more in brighter ones.
+
+    In white frames it says that there is no target.
+    """
 
     def __init__(self) -> None:
         self.started = 0
@@ -36,13 +40,15 @@ class StandInTracker:
         if "AUTRACK_TEST_HOLD" in os.environ and (self.started, self.updates) == (2, 4):
             (Path(os.environ["AUTRACK_TEST_HOLD"]) / str(os.getpid())).touch()
             time.sleep(600)
+        if image[0, 0, 0] == 255:
+            return Answer(self.box, 0.3, TrackState.LOST)
         steps = 1 + int(image[0, 0, 0]) // 50
         self.box = Box(self.box.x + STEP * steps, *self.box[1:])
-        return SimpleNamespace(box=self.box, score=0.9)
+        return Answer(self.box, 0.9)
 
 
 def use_stand_in() -> None:
-    TrackerOptions.load = lambda options: StandInTracker()
+    TrackerOptions.load_with_presence = lambda options, recover: StandInTracker()
 
 
 if __name__ in ("__main__", "__mp_main__"):

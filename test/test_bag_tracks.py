@@ -32,9 +32,10 @@ def tracks() -> list[Track]:
 TRUTH = np.array([BOX, BOX, BOX, BOX, BOX, ABSENT, ABSENT, UNKNOWN], float)
 
 
-def test_overlap_is_zero_where_lost_and_left_out_where_nothing_can_be_compared():
+def test_overlap_is_the_last_boxs_where_lost_and_left_out_where_nothing_can_be_compared():
     nan = np.nan
-    np.testing.assert_allclose(overlaps_of(tracks(), TRUTH), [nan, 1, 1, 1 / 3, 0, nan, nan, nan])
+    expected = [nan, 1, 1, 1 / 3, 1 / 3, nan, nan, nan]
+    np.testing.assert_allclose(overlaps_of(tracks(), TRUTH), expected)
 
 
 def test_scores_begin_where_the_tracker_was_started():
@@ -45,8 +46,14 @@ def test_scores_begin_where_the_tracker_was_started():
     assert numbers["compared_images"] == 4
     assert numbers["lost_but_present"] == 1
     assert numbers["boxed_but_absent"] == 1  # the last image is not annotated
-    assert numbers["scores"]["ao"] == pytest.approx((1 + 1 / 3 + 0) / 3)
+    assert numbers["scores"]["ao"] == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)
     assert numbers["scores"]["sr50"] == pytest.approx(1 / 3)
+    of_long_term = numbers["long_term"]
+    # The best F leaves out the doubtful box, and with it the one where the target is absent.
+    assert (of_long_term["threshold"], of_long_term["precision"]) == (0.9, 1)
+    assert of_long_term["recall"] == pytest.approx(1 / 3)
+    assert (of_long_term["absent"], of_long_term["absent_lost"]) == (2, 1)
+    assert (of_long_term["present_lost"], of_long_term["wrong_frames"]) == (1, 1)
     assert numbers["mean_score"] == pytest.approx((1 + 0.9 + 0.3 + 0.05 + 0.05 + 0.8 + 0.8) / 7)
 
 
@@ -63,7 +70,7 @@ def test_tracks_are_written_as_csv(tmp_path):
     assert lines[0] == "image,stamp_ns,state,x,y,width,height,score,overlap"
     assert lines[1] == "1,100,idle,,,,,0.000000,"
     assert lines[4] == "4,103,uncertain,10.000,20.000,20.000,20.000,0.300000,0.333333"
-    assert lines[5] == "5,104,lost,,,,,0.050000,0.000000"
+    assert lines[5] == "5,104,lost,,,,,0.050000,0.333333"
     assert len(lines) == 9
 
 

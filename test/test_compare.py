@@ -24,9 +24,10 @@ from autrack_ros.evaluation.comparison.partings import (
 from autrack_ros.evaluation.comparison.runs import load_runs
 from autrack_ros.evaluation.datasets import read_dataset
 from autrack_ros.evaluation.frames import SourceError
-from autrack_ros.evaluation.results import open_results
+from autrack_ros.evaluation.results import TrackedSequence, open_results
 from autrack_ros.evaluation.statistics import paired_difference
 from autrack_ros.tracking import Box, ConfigurationError
+from autrack_ros.tracking.presence import TrackState
 
 FRAMES = 30
 NAMES = ("s1", "s2", "s3", "s4")
@@ -68,7 +69,9 @@ def make_run(folder: Path, dataset: Path, late: dict[str, int], **settings) -> P
     for name, read in read_dataset(dataset, "got10k").items():
         boxes = truth_of(name)
         boxes[late.get(name, FRAMES) :, 0] += 40
-        results.save(read(), boxes, np.full(FRAMES, 0.01))
+        states = [TrackState.TRACKING] * FRAMES
+        scores = np.linspace(1, 0.5, FRAMES)
+        results.save(read(), TrackedSequence(boxes, np.full(FRAMES, 0.01), scores, states))
     results.save_speed({"mean": {"fps": 12.5, "median_ms": 80.0}})
     return folder
 

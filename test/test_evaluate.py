@@ -25,7 +25,8 @@ from autrack_ros.cli.options import TrackerOptions
 from autrack_ros.evaluation import benchmark, metrics
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.datasets import read_dataset
-from autrack_ros.evaluation.results import open_results, write_whole
+from autrack_ros.evaluation.results import TrackedSequence, open_results, write_whole
+from autrack_ros.tracking.presence import TrackState
 
 ROOT = Path(__file__).parents[1]
 TRACKER = TrackerOptions().preset
@@ -44,8 +45,14 @@ def threads():
 def stand_in(monkeypatch):
     """Counts the sequences that are tracked."""
     tracker = StandInTracker()
-    monkeypatch.setattr(TrackerOptions, "load", lambda options: tracker)
+    monkeypatch.setattr(TrackerOptions, "load_with_presence", lambda options, recover: tracker)
     return tracker
+
+
+def tracked(boxes: np.ndarray, lost: set[int] = frozenset()) -> TrackedSequence:
+    count = len(boxes)
+    states = [TrackState.LOST if i in lost else TrackState.TRACKING for i in range(count)]
+    return TrackedSequence(boxes, np.ones(count), np.full(count, 0.5), states)
 
 
 def evaluate(*arguments: object):
@@ -93,6 +100,26 @@ def test_every_sequence_and_the_means_are_reported(stand_in, dataset, tmp_path):
     assert told["sequences"]["b"]["ao"] == pytest.approx((9 / 11 + 8 / 12) / 2)
     assert told["mean"]["precision"] == 1
     assert f"{expected['b']:.4f}" in result.stdout
+
+
+def test_a_target_called_lost_keeps_its_last_box_and_is_no_report(stand_in, dataset, tmp_path):
+    cv2.imwrite(str(dataset / "a" / "img" / "2.png"), np.full((48, 64, 3), 255, np.uint8))
+    truth = dataset / "b" / "groundtruth.txt"
+    truth.write_text("14,5,10,10\nnan,nan,nan,nan\n40,5,10,10\n")
+    result = evaluate(dataset, "--json", tmp_path / "out.json", "--results-dir", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    boxes = read_boxes(tmp_path / "run" / "boxes" / "a.txt")
+    np.testing.assert_array_equal(boxes[0], boxes[1])
+    told = json.loads((tmp_path / "out.json").read_text())["long_term"]
+    assert told == json.loads((tmp_path / "run" / "summary.json").read_text())["long_term"]
+    a, b = told["sequences"]["a"], told["sequences"]["b"]
+    # Of a, frame 3 alone is reported, a step of an eighth of a pixel behind.
+    overlap = (10 - STEP) / (10 + STEP)
+    assert (a["precision"], a["recall"]) == pytest.approx((overlap, overlap / 2))
+    assert a["present_lost"] == 1
+    assert (b["absent"], b["absent_lost"], b["returns"], b["found"]) == (1, 0, 1, 0)
+    assert told["wrong_frames"] == b["wrong_frames"] == 2
+    assert "2 of 4" in result.stdout
 
 
 def test_named_sequences_only(stand_in, dataset):
@@ -255,6 +282,31 @@ def test_results_of_other_settings_are_refused(stand_in, dataset, tmp_path):
     assert files_of(tmp_path / "run") == before
 
 
+def test_results_with_recovery_are_not_mixed_with_those_without(stand_in, dataset, tmp_path):
+    evaluate(dataset, "--results-dir", tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["recover"] is True
+    result = evaluate(dataset, "--results-dir", tmp_path / "run", "--no-recover")
+    assert result.exit_code == 2
+    assert "run.json: filled with recover True, not False" in result.stderr
+
+
+def test_results_of_an_older_version_are_made_anew(stand_in, dataset, tmp_path):
+    evaluate(dataset, "--results-dir", tmp_path / "run")
+    file = tmp_path / "run" / "metrics" / "a.json"
+    told = json.loads(file.read_text())
+    del told["sha256"]["columns"]
+    file.write_text(json.dumps(told))
+    result = evaluate(dataset, "--results-dir", tmp_path / "run")
+    assert "1 of 2 sequences were done before" in result.stderr
+
+
+def test_recovery_is_the_same_option_of_all_that_measure(stand_in, dataset):
+    for command in ("evaluate", "evaluate-bag", "evaluate-bags", "vot"):
+        shown = runner.invoke(app, [command, "--help"], env={"COLUMNS": "120"}).stdout
+        assert "--recover" in shown
+        assert "--no-recover" in shown
+
+
 def test_a_changed_truth_is_tracked_anew(stand_in, dataset, tmp_path):
     evaluate(dataset, "--results-dir", tmp_path / "run")
     truth = dataset / "b" / "groundtruth.txt"
@@ -282,7 +334,7 @@ def test_scores_are_those_of_the_boxes_that_are_stored(dataset, tmp_path):
     settings = {"format": "folder", "tracker": "t", "model_sha256": ""}
     results = open_results(tmp_path / "run", settings)
     boxes = sequence.truth + np.random.default_rng(0).normal(0, 1, (3, 4))
-    results.save(sequence, boxes, np.ones(3))
+    results.save(sequence, tracked(boxes))
     loaded = results.load(sequence)
     np.testing.assert_array_equal(loaded.boxes, boxes)
     assert loaded.scores == metrics.scores(loaded.boxes, sequence.truth)
@@ -382,11 +434,18 @@ def test_every_frame_is_told_with_its_errors(dataset, tmp_path):
         tmp_path / "run", {"format": "folder", "tracker": "t", "model_sha256": None}
     )
     results.save(
-        sequence, np.array([[14, 5, 10, 10], [14, 5, 10, 10], [13, 5, 10, 10]]), np.ones(3)
+        sequence,
+        tracked(np.array([[14, 5, 10, 10], [14, 5, 10, 10], [13, 5, 10, 10]]), lost={1}),
     )
     lines = (tmp_path / "run" / "frames" / "b.csv").read_text().splitlines()
-    assert lines[:3] == ["overlap,center_error,normalized_error", "1.0,0.0,0.0", ",,"]
-    assert list(map(float, lines[3].split(","))) == pytest.approx([50 / 150, 5, 0.5])
+    assert lines[:3] == [
+        "overlap,center_error,normalized_error,score,state,target",
+        "1.0,0.0,0.0,0.5,tracking,present",
+        ",,,0.5,lost,absent",
+    ]
+    *numbers, state, target = lines[3].split(",")
+    assert list(map(float, numbers)) == pytest.approx([50 / 150, 5, 0.5, 0.5])
+    assert (state, target) == ("tracking", "present")
 
 
 def test_auc_of_stored_boxes_equals_that_of_the_got10k_package(stand_in, tmp_path):

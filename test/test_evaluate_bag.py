@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from autrack_ros.cli import app
 from autrack_ros.cli.options import TrackerOptions
+from autrack_ros.evaluation import metrics as metric
 from autrack_ros.evaluation.bags.making import make_bag, open_clip
 from autrack_ros.evaluation.bags.pictures import header, image_message, jpeg_message
 from autrack_ros.evaluation.bags.reading import Bag, read_topic, stamp_ns
@@ -249,7 +250,9 @@ def test_images_before_the_start_are_idle(evaluate, clip_bag, tmp_path):
     np.testing.assert_array_equal(read_boxes(tmp_path / "r" / "offline" / "boxes.txt")[3], boxes[3])
 
 
-def test_a_lost_target_is_told_and_overlaps_nothing(evaluate, clip_bag, tmp_path, monkeypatch):
+def test_where_a_target_is_lost_its_last_box_counts_but_is_no_report(
+    evaluate, clip_bag, tmp_path, monkeypatch
+):
     from autrack_ros.tracking import follower
 
     original = follower.Follower.follow
@@ -265,7 +268,11 @@ def test_a_lost_target_is_told_and_overlaps_nothing(evaluate, clip_bag, tmp_path
     run = metrics(tmp_path / "r")["runs"]["offline"]
     assert run["states"] == {"lost": FRAMES - 1, "tracking": 1}
     assert run["lost_but_present"] == FRAMES - 1
-    assert run["scores"]["ao"] == 0
+    boxes = truth_boxes()
+    stays = metric.average_overlap(metric.ious(boxes[[0] * FRAMES], boxes))
+    assert run["scores"]["ao"] == pytest.approx(stays)
+    assert run["long_term"]["recall"] == 0
+    assert run["long_term"]["present_lost"] == FRAMES - 1
     assert np.isnan(read_boxes(tmp_path / "r" / "offline" / "boxes.txt")[1:]).all()
     assert "images 2 to 12" in (tmp_path / "r" / "report.html").read_text()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -14,16 +15,18 @@ import torch
 from test_datasets import TRUTH, from_one, make_folder, make_otb
 from typer.testing import CliRunner
 
-from autrack_ros.cli import app
+from autrack_ros.cli import app, chosen
 from autrack_ros.evaluation import metrics
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.datasets import read_dataset
-from autrack_ros.evaluation.peers import PEERS, PeerTracker, describe_peer, load_peer
+from autrack_ros.evaluation.peers import PEERS, describe_peer, load_peer
+from autrack_ros.evaluation.peers.opencv import OPENCV, PeerTracker
 from autrack_ros.evaluation.runner import track
 from autrack_ros.tracking import AutrackError, Box, ConfigurationError, InvalidBoxError
 from autrack_ros.tracking.errors import CheckpointError
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "dev_sequences"
+VIT = DATA.parent / "peers" / "vittrack" / "object_tracking_vittrack_2023sep.onnx"
 IMAGE = np.zeros((64, 64, 3), np.uint8)
 runner = CliRunner()
 
@@ -133,7 +136,7 @@ def test_one_that_every_opencv_has_follows_a_square():
 
 @pytest.mark.parametrize("name", ["csrt", "kcf"])
 def test_opencv_without_a_tracker_is_told_with_the_package_that_has_it(monkeypatch, name):
-    monkeypatch.delattr(cv2, f"{PEERS[name].opencv}_create", raising=False)
+    monkeypatch.delattr(cv2, f"{OPENCV[name].opencv}_create", raising=False)
     with pytest.raises(ConfigurationError, match="opencv-contrib-python-headless has it"):
         load_peer(name, {})
 
@@ -144,19 +147,18 @@ def test_model_files_must_be_those_of_the_tracker(models):
         load_peer("nano", models)
 
 
-@pytest.mark.parametrize("name", ["nano", "vit"])
-def test_a_damaged_model_file_is_told(tmp_path, name):
-    if not PEERS[name].available:
-        pytest.skip(f"OpenCV {cv2.__version__} has no {PEERS[name].opencv}")
-    models = {model: tmp_path / f"{model}.onnx" for model in PEERS[name].models}
+def test_a_damaged_model_file_is_told(tmp_path):
+    if not OPENCV["nano"].available:
+        pytest.skip(f"OpenCV {cv2.__version__} has no TrackerNano")
+    models = {model: tmp_path / f"{model}.onnx" for model in PEERS["nano"]}
     for path in models.values():
         path.write_bytes(b"no model")
-    with pytest.raises(CheckpointError, match=f"onnx: no model that {PEERS[name].opencv} can read"):
-        load_peer(name, models)
+    with pytest.raises(CheckpointError, match="onnx: no model that TrackerNano can read"):
+        load_peer("nano", models)
 
 
 def test_model_files_are_described_by_their_hashes(tmp_path):
-    if not PEERS["nano"].available:
+    if not OPENCV["nano"].available:
         pytest.skip(f"OpenCV {cv2.__version__} has no TrackerNano")
     models = {name: tmp_path / name for name in ("backbone", "neckhead")}
     for name, path in models.items():
@@ -201,7 +203,7 @@ def test_a_peers_folder_is_refused_to_another_tracker(csrt, monkeypatch, tmp_pat
     [
         (("--tracker", "csrt", "--no-adapt", "--device", "cpu"), "--device, --adapt"),
         (("--backbone", "file"), "--backbone"),
-        (("--tracker", "mosse"), "'mosse' is not one of"),
+        (("--tracker", "mosse"), "'mosse'; accepted: autrack, csrt"),
     ],
 )
 def test_options_of_another_tracker_are_refused(tmp_path, options, told):
@@ -212,8 +214,8 @@ def test_options_of_another_tracker_are_refused(tmp_path, options, told):
 
 @pytest.mark.parametrize(("name", "sequence"), [("csrt", "dog"), ("kcf", "Crossing")])
 def test_published_opencv_scores_are_reproduced(name, sequence):
-    if not PEERS[name].available:
-        pytest.skip(f"OpenCV {cv2.__version__} has no {PEERS[name].opencv}: {PEERS[name].found_in}")
+    if not OPENCV[name].available:
+        pytest.skip(f"OpenCV {cv2.__version__} has no {name}: {OPENCV[name].found_in}")
     if not DATA.is_dir():
         pytest.skip(f"{DATA} is not here")
     with (DATA / "peers.csv").open() as file:
@@ -222,3 +224,43 @@ def test_published_opencv_scores_are_reproduced(name, sequence):
     frames = track(load_peer(name, {}), read.frames, read.first_box)
     overlaps = metrics.ious(np.array([frame.box for frame in frames]), read.truth)
     assert metrics.success_auc(overlaps) == pytest.approx(expected[sequence], abs=1e-3)
+
+
+# --- VitTrack
+
+
+def test_vits_file_must_be_given_and_readable(tmp_path):
+    pytest.importorskip("openvino")
+    with pytest.raises(ConfigurationError, match="tracker vit: its model files are net; given: no"):
+        load_peer("vit", {})
+    with pytest.raises(CheckpointError, match=f"there is no file {tmp_path / 'net.onnx'}"):
+        load_peer("vit", {"net": tmp_path / "net.onnx"})
+    (tmp_path / "net.onnx").write_bytes(b"no model")
+    with pytest.raises(CheckpointError, match=r"net\.onnx is no network that OpenVINO can read"):
+        load_peer("vit", {"net": tmp_path / "net.onnx"})
+
+
+def test_vit_without_openvino_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ConfigurationError, match="pip install openvino"):
+        describe_peer("vit", {"net": Path("net.onnx")})
+
+
+@pytest.mark.parametrize(("sequence", "auc"), [("dog", 0.738), ("car-roundabout", 0.856)])
+def test_evaluate_runs_vit_with_its_own_processing(tmp_path, sequence, auc):
+    pytest.importorskip("openvino")
+    if not (DATA.is_dir() and VIT.is_file()):
+        pytest.skip(f"{DATA} or {VIT} is not here")
+    options = ("--tracker", "vit", "--net", VIT, "--threads", 1, "--sequences", sequence)
+    result = evaluate(DATA, *options, "--results-dir", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert told["model_sha256"] == {"net": hashlib.sha256(VIT.read_bytes()).hexdigest()}
+    assert "openvino" in told["versions"]
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["mean"]["auc"] == pytest.approx(auc, abs=0.02)
+    assert summary["long_term"]["threshold"] < 1, "it has a score"
+
+
+def test_the_command_names_all_peers():
+    assert tuple(PEERS) == chosen.PEERS

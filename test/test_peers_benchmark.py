@@ -11,7 +11,8 @@ import pytest
 
 from autrack_ros.evaluation.frames import image_frames
 from autrack_ros.evaluation.metrics import ious
-from autrack_ros.evaluation.peers import PeerResult
+from autrack_ros.evaluation.peers import windows
+from autrack_ros.evaluation.runner import Answer
 from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
@@ -25,9 +26,9 @@ from autrack_ros.tracking.networks import NETWORKS
 
 pytest.importorskip("openvino")
 
+from autrack_ros.evaluation.peers.networks import count_parameters
 from benchmarks.peers import PEERS, accuracy, geometry, ours, speed, tables
 from benchmarks.peers.accuracy import Entry, Outcome, SequenceSet
-from benchmarks.peers.networks import count_parameters
 
 ROOT = Path(__file__).parents[1]
 FILES = ROOT.parent / "shared/data/peers"
@@ -75,13 +76,13 @@ def test_a_file_of_another_network_is_named(tmp_path):
 def test_a_crop_shows_the_window_around_a_target():
     image = np.zeros((40, 60, 3), np.uint8)
     image[10:20, 30:50] = 200  # a box 30, 10, 20, 10
-    target = geometry.Target.of_box((30, 10, 20, 10))
+    target = windows.Target.of_box((30, 10, 20, 10))
     assert target.box == (30, 10, 20, 10)
-    shown = geometry.crop(image, target, (40, 20), 8, (0, 0, 0))
+    shown = windows.crop(image, target, (40, 20), 8, (0, 0, 0))
     assert (shown[2:6, 2:6] == 200).all()
     assert (shown[[0, -1]] == 0).all()
     assert (shown[:, [0, -1]] == 0).all()
-    beside = geometry.crop(image, geometry.Target(0, 0, 20, 10), (40, 20), 8, (7, 8, 9))
+    beside = windows.crop(image, windows.Target(0, 0, 20, 10), (40, 20), 8, (7, 8, 9))
     assert (beside[:3, :3] == (7, 8, 9)).all()
 
 
@@ -125,8 +126,8 @@ class Standing:
     def initialize(self, image: np.ndarray, box: Box) -> None:
         self.box = box
 
-    def update(self, image: np.ndarray) -> PeerResult:
-        return PeerResult(self.box, 1.0)
+    def update(self, image: np.ndarray) -> Answer:
+        return Answer(self.box, 1.0)
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_a_sequence_is_tracked_once(street, tmp_path):
 
 def test_a_sequence_that_fails_ends_the_run_in_words(street, tmp_path):
     class Failing(Standing):
-        def update(self, image: np.ndarray) -> PeerResult:
+        def update(self, image: np.ndarray) -> Answer:
             raise AutrackError("no box")
 
     entry = Entry("Failing", Failing, settings())
@@ -186,7 +187,7 @@ def test_the_settings_of_a_peer_tell_all_its_files():
     files = entries["LightTrack-M"].settings["model_sha256"]
     assert {"head.xml", "head.bin", "x_feature.bin", "z_feature.bin"} <= set(files)
     assert set(entries["VitTrack"].settings["code_sha256"]) == {
-        *("vittrack.py", "geometry.py", "networks.py")
+        *("vittrack.py", "geometry.py", "networks.py", "windows.py", "vit.py")
     }
 
 

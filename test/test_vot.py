@@ -37,8 +37,8 @@ def connect(program: subprocess.Popen) -> Client:
     return Client(streams, 30, log=lambda text: None)  # 4.0.2 fails without a log
 
 
-def image(folder: Path, name: str) -> dict:
-    cv2.imwrite(str(folder / name), np.zeros((48, 64, 3), np.uint8))
+def image(folder: Path, name: str, grey: int = 0) -> dict:
+    cv2.imwrite(str(folder / name), np.full((48, 64, 3), grey, np.uint8))
     return {"color": trax.FileImage.create(str(folder / name))}
 
 
@@ -54,6 +54,10 @@ def test_client_gets_the_boxes_and_ends_the_session(program, tmp_path):
         region, properties = answer[0]
         assert region.bounds() == (4 + number * STEP, 5, 20, 16)
         assert float(properties["confidence"]) == 0.9
+    answer, _ = client.frame(image(tmp_path, "3.png", grey=255), {}, [])
+    region, properties = answer[0]
+    assert region.bounds() == (4 + 2 * STEP, 5, 20, 16), "LOST: the last box"
+    assert float(properties["confidence"]) == 0
     client.quit()
     assert program.wait(30) == 0
 

@@ -20,6 +20,7 @@ from autrack_ros.cli.bag import bag
 from autrack_ros.cli.compare import compare
 from autrack_ros.cli.evaluate import evaluate
 from autrack_ros.cli.evaluate_bag import evaluate_bag
+from autrack_ros.cli.evaluate_bags import evaluate_bags
 from autrack_ros.cli.models import models
 from autrack_ros.cli.track import TrackCommand, track
 from autrack_ros.cli.train import train
@@ -114,6 +115,7 @@ _commands: tuple[tuple[Callable[..., None], dict[str, Any]], ...] = (
     (compare, {}),
     (bag, {}),
     (evaluate_bag, {}),
+    (evaluate_bags, {}),
     (vot, {}),
     (train, {}),
 )

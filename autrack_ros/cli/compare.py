@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autrack_ros.cli.console import err_console, numbers_table, write_json
+from autrack_ros.cli.console import err_console, long_term_table, numbers_table, write_json
 from autrack_ros.cli.extras import require
 
 if TYPE_CHECKING:
@@ -84,11 +84,16 @@ def compare(
 
 def _reader(dataset: Path, comparison: Comparison) -> ReadSequence:
     """Gives sequences whose truth is that of the runs."""
-    from autrack_ros.evaluation.datasets import read_dataset
+    from autrack_ros.evaluation.datasets import FORMATS, read_dataset
     from autrack_ros.evaluation.frames import SourceError
     from autrack_ros.evaluation.sequences import Sequence
 
     first = comparison.runs[0]
+    if first.settings["format"] not in FORMATS:
+        raise typer.BadParameter(
+            "the runs are of bags, which have their pictures in bags/<BAG>/report.html",
+            param_hint="'--dataset'",
+        )
     readers = read_dataset(dataset, first.settings["format"])
 
     def read(name: str) -> Sequence:
@@ -112,6 +117,7 @@ def _print_tables(comparison: Comparison) -> None:
     for name, scores in comparison.means.items():
         of_runs.add_row(name, *(f"{scores[metric]:.4f}" for metric in COLUMNS))
     console.print(of_runs)
+    console.print(long_term_table(comparison.long_term))
     first = comparison.runs[0].name
     for name, differences in comparison.differences.items():
         rows = numbers_table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,17 @@ def numbers_table(*titles: str) -> Table:
     made.add_column(titles[0], overflow="fold")
     for title in titles[1:]:
         made.add_column(title, justify="right", no_wrap=True)
+    return made
+
+
+def long_term_table(summaries: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What ``evaluation.long_term.summary`` gives of every run: a column each."""
+    from autrack_ros.evaluation import long_term
+
+    made = numbers_table("gone and found", *summaries)
+    columns = [long_term.cells(summary) for summary in summaries.values()]
+    for name, *cells in zip(long_term.COLUMNS, *columns, strict=True):
+        made.add_row(name, *cells)
     return made
 
 

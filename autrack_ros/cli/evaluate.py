@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autrack_ros.cli.console import err_console, numbers_table, progress_bar, write_json
-from autrack_ros.cli.options import TrackerOptions, with_tracker_options
-from autrack_ros.cli.peers import (
+from autrack_ros.cli.chosen import (
+    DEFAULT_TIMEOUT_S,
+    OURS,
     BackboneOption,
     NeckheadOption,
     NetOption,
-    PeerOptions,
-    TrackerName,
+    TimeoutOption,
     TrackerOption,
     chosen_tracker,
 )
+from autrack_ros.cli.measuring import measure, set_threads
+from autrack_ros.cli.options import RecoverOption, TrackerOptions, with_tracker_options
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.datasets import Readers
-    from autrack_ros.evaluation.results import SequenceResult
-    from autrack_ros.evaluation.runner import FollowsTarget, Located
 
 
 @with_tracker_options
@@ -36,6 +33,7 @@ def evaluate(
         ),
     ],
     options: TrackerOptions,
+    recover: RecoverOption = True,
     format: Annotated[
         str,
         typer.Option(
@@ -66,12 +64,16 @@ def evaluate(
             help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
         ),
     ] = None,
-    tracker: TrackerOption = TrackerName.autrack,
+    tracker: TrackerOption = OURS,
     backbone: BackboneOption = None,
     neckhead: NeckheadOption = None,
     net: NetOption = None,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Measure a tracker on annotated sequences: one pass each, started once, never reset.
+
+    Our tracker is followed as in the node: it may call its target LOST, and looks for it. Then the
+    last box counts, in the metrics below; --no-recover is the bare tracker.
 
     Frames without the target (marked by the dataset, or NaN or empty boxes) do not count. Means are
     over sequences; by attribute they are over those frames of each sequence that have it.
@@ -82,6 +84,10 @@ def evaluate(
     These count frame 1. AO: mean overlap; SR50 and SR75: part of frames with an overlap above 0.5
     and 0.75. These do not count frame 1 (GOT-10k). fps: of update alone.
 
+    Gone and found: F, precision and recall are VOT-LT's, where LOST is no report; then absent and
+    present frames called LOST; how often a target came back, and the frames until it was found; and
+    frames with a box that does not overlap the target, in so many stretches.
+
     [bold]Examples[/bold]
 
     autrack evaluate sequences/ --json out.json
@@ -91,51 +97,17 @@ def evaluate(
     autrack evaluate sequences/ --sequences dog,camel --no-adapt
 
     autrack evaluate sequences/ --tracker csrt --results-dir results/csrt --threads 1
+
+    autrack evaluate sequences/ --tracker my_module:MyTracker --results-dir results/mine
     """
-    from tempfile import TemporaryDirectory
-
-    import torch
-
-    from autrack_ros.evaluation.benchmark import run_benchmark
     from autrack_ros.evaluation.datasets import read_dataset
-    from autrack_ros.evaluation.results import open_results, summarize
-    from autrack_ros.tracking import AutrackError
 
     models = {"backbone": backbone, "neckhead": neckhead, "net": net}
-    chosen = chosen_tracker(tracker, options, models)
-    name = options.preset if chosen is options else tracker.value
-    _set_threads(threads or torch.get_num_threads())
+    chosen = chosen_tracker(tracker, options, recover, models, timeout)
+    set_threads(threads)
     readers = _chosen(read_dataset(dataset, format), sequences, dataset)
-    settings = {"format": format, "tracker": name, **chosen.describe()}
-    if json not in (None, "-"):
-        Path(str(json)).parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        path = results_dir or Path(stack.enter_context(TemporaryDirectory()))
-        results = open_results(path, settings)
-        progress = stack.enter_context(progress_bar())
-        task = progress.add_task("tracking", total=None, note="")
-
-        def report(done: int, total: int, note: str) -> None:
-            progress.update(task, completed=done, total=total, note=note)
-
-        make_tracker = partial(_load, chosen, torch.get_num_threads())
-        run = run_benchmark(readers, make_tracker, results, jobs, report)
-        speeds = _speeds(run.results)
-        results.save_speed(speeds)
-    if run.done_before:
-        told = f"{path}: {run.done_before} of {len(readers)} sequences were done before"
-        err_console.print(told, soft_wrap=True)
-    summary = summarize(run.results)
-    if json != "-":
-        _print_tables(run.results, summary, speeds)
-    if json is not None:
-        head = {"dataset": str(dataset), **settings, "failed": run.failures}
-        write_json(json, head | _rows(run.results, summary, speeds))
-    if run.failures:
-        raise AutrackError(
-            f"{len(run.failures)} of {len(readers)} sequences failed, the others count:\n"
-            + "\n".join(run.failures.values())
-        )
+    settings = {"format": format, "tracker": chosen.name, **chosen.describe()}
+    measure(readers, chosen, settings, str(dataset), results_dir, jobs, json)
 
 
 def _chosen(readers: Readers, names: str | None, dataset: Path) -> Readers:
@@ -149,87 +121,3 @@ def _chosen(readers: Readers, names: str | None, dataset: Path) -> Readers:
             param_hint="'--sequences'",
         )
     return {name: readers[name] for name in wanted}
-
-
-def _load(options: TrackerOptions | PeerOptions, threads: int) -> FollowsTarget[Located]:
-    """The tracker, in whatever process this runs in."""
-    _set_threads(threads)
-    return options.load()
-
-
-def _set_threads(count: int) -> None:
-    import cv2
-    import torch
-
-    torch.set_num_threads(count)
-    cv2.setNumThreads(count)
-
-
-def _speeds(results: dict[str, SequenceResult]) -> dict[str, Any]:
-    """Of every sequence and of all frames together, the starts left out."""
-    from autrack_ros.cli.track import speed
-
-    updates = {name: result.seconds[1:].tolist() for name, result in results.items()}
-    return {
-        "mean": speed([value for seconds in updates.values() for value in seconds]),
-        "sequences": {
-            name: speed(seconds) | {"start_ms": round(1e3 * float(results[name].seconds[0]), 3)}
-            for name, seconds in updates.items()
-        },
-    }
-
-
-def _rows(
-    results: dict[str, SequenceResult], summary: dict[str, Any], speeds: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "mean": {**(summary["mean"] or {}), **speeds["mean"]},
-        "attributes": summary["attributes"],
-        "sequences": {
-            name: {
-                "frames": len(result.boxes),
-                **(result.scores or {}),
-                **speeds["sequences"][name],
-            }
-            for name, result in results.items()
-        },
-    }
-
-
-def _print_tables(
-    results: dict[str, SequenceResult], summary: dict[str, Any], speeds: dict[str, Any]
-) -> None:
-    from rich.console import Console
-
-    from autrack_ros.evaluation.metrics import COLUMNS
-
-    console = Console()
-    of_sequences = numbers_table("sequence", "frames", *COLUMNS.values(), "fps")
-    for name, result in results.items():
-        of_sequences.add_row(
-            name,
-            str(len(result.boxes)),
-            *_cells(result.scores),
-            _fps(speeds["sequences"][name]),
-        )
-    of_sequences.add_section()
-    frames = sum(len(result.boxes) for result in results.values())
-    of_sequences.add_row("mean", str(frames), *_cells(summary["mean"]), _fps(speeds["mean"]))
-    console.print(of_sequences)
-    if summary["attributes"]:
-        of_attributes = numbers_table("attribute", "sequences", *COLUMNS.values())
-        for name, row in summary["attributes"].items():
-            of_attributes.add_row(name, str(row["sequences"]), *_cells(row))
-        console.print(of_attributes)
-    if any(result.scores is None for result in results.values()):
-        console.print("-: annotation withheld; submit the files to the benchmark's server")
-
-
-def _cells(scores: dict[str, float] | None) -> list[str]:
-    from autrack_ros.evaluation.metrics import COLUMNS
-
-    return ["-" if scores is None else f"{scores[metric]:.4f}" for metric in COLUMNS]
-
-
-def _fps(row: dict[str, Any]) -> str:
-    return "-" if row["fps"] is None else f"{row['fps']:.1f}"

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from autrack_ros.cli.bag import Storage
+from autrack_ros.cli.chosen import (
+    DEFAULT_TIMEOUT_S,
+    OURS,
+    BackboneOption,
+    ChosenTracker,
+    NeckheadOption,
+    NetOption,
+    TimeoutOption,
+    TrackerOption,
+    chosen_tracker,
+)
 from autrack_ros.cli.console import err_console, progress_bar
 from autrack_ros.cli.extras import require, require_ros
-from autrack_ros.cli.options import TrackerOptions, parse_box, with_tracker_options
+from autrack_ros.cli.options import RecoverOption, TrackerOptions, parse_box, with_tracker_options
 from autrack_ros.cli.track import INTERRUPTED_STATUS
 
 if TYPE_CHECKING:
@@ -36,6 +46,7 @@ def evaluate_bag(
         ),
     ],
     options: TrackerOptions,
+    recover: RecoverOption = True,
     truth_topic: Annotated[
         str | None,
         typer.Option(
@@ -107,6 +118,11 @@ def evaluate_bag(
             show_default=False,
         ),
     ] = None,
+    tracker: TrackerOption = OURS,
+    backbone: BackboneOption = None,
+    neckhead: NeckheadOption = None,
+    net: NetOption = None,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Measure the tracker on every image of a bag, in order; two runs give identical files.
 
@@ -128,51 +144,34 @@ def evaluate_bag(
         raise typer.BadParameter("give one of both", param_hint="'--live', '--answers'")
     if rate is not None and not live and answers is None:
         raise typer.BadParameter("goes with --live or --answers", param_hint="'--rate'")
+    if live and tracker != OURS:
+        raise typer.BadParameter("goes with --tracker autrack, the node's", param_hint="'--live'")
+    models = {"backbone": backbone, "neckhead": neckhead, "net": net}
+    chosen = chosen_tracker(tracker, options, recover, models, timeout)
     if live:
         require_ros("--live")
     from autrack_ros.evaluation.bags import fingerprints, results
-    from autrack_ros.evaluation.bags.evaluation import run_offline, write_results
+    from autrack_ros.evaluation.bags.evaluation import describe, run_offline, write_results
     from autrack_ros.evaluation.bags.reading import IMAGE_TYPES, Bag
     from autrack_ros.evaluation.bags.recorded import open_answers, recorded_answers
     from autrack_ros.evaluation.bags.recording import Recording
-    from autrack_ros.tracking import ConfigurationError
-    from autrack_ros.tracking.presence import PresenceSettings
 
-    if options.adapt_budget_ms:
-        raise ConfigurationError(
-            f"--adapt-budget-ms {options.adapt_budget_ms:g}: accepted is 0; what is done in a "
-            "given time differs from run to run"
-        )
+    refuse_time_budget(options)
     name = bag.resolve().name
     folder = output or bag.resolve().with_name(f"{name}_evaluation")
     with Bag(bag) as opened, progress_bar() as progress:
-        kind = opened.require(image_topic, IMAGE_TYPES)
+        opened.require(image_topic, IMAGE_TYPES)
         known = _truth(opened, image_topic, truth_topic, truth, target)
         start = _start(opened, init, known, target)
         recorded = None if answers is None else open_answers(answers)
-        settings = {
-            **options.describe(),
-            "presence": asdict(PresenceSettings()),
-            "rosbags": metadata.version("rosbags"),
-        }
-        tracker = options.load()
-        facts = {
-            "bag": {
-                "name": name,
-                "sha256": fingerprints.hash_bag(bag),
-                "image_topic": image_topic,
-                "image_type": kind,
-                "images": opened.count(image_topic),
-            },
-            "init": {"source": start.source, "box": list(start.box)},
-            "settings": settings,
-            "settings_sha256": fingerprints.hash_value(settings),
-        }
+        settings = bag_settings(chosen)
+        loaded = chosen.load()
+        facts = describe(opened, image_topic, fingerprints.hash_bag(bag), start, settings)
         results.prepare(folder)
         task = progress.add_task("tracking", total=opened.count(image_topic), note="")
         with Recording(folder / results.OFFLINE / "bag", storage.value, pictures) as recording:
             offline = run_offline(
-                tracker, opened, image_topic, start, recording, lambda _: progress.advance(task)
+                loaded, opened, image_topic, start, recording, lambda _: progress.advance(task)
             )
         runs = [offline]
         if answers is not None and recorded is not None and offline.failure is None:
@@ -207,6 +206,23 @@ def evaluate_bag(
         raise typer.Exit(INTERRUPTED_STATUS)
     if failure is not None:
         raise failure
+
+
+def refuse_time_budget(options: TrackerOptions) -> None:
+    """Raise ConfigurationError where results would differ from run to run."""
+    from autrack_ros.tracking import ConfigurationError
+
+    if options.adapt_budget_ms:
+        raise ConfigurationError(
+            f"--adapt-budget-ms {options.adapt_budget_ms:g}: accepted is 0; what is done in a "
+            "given time differs from run to run"
+        )
+
+
+def bag_settings(chosen: ChosenTracker) -> dict[str, Any]:
+    """All that the answers depend on besides the bag."""
+    rosbags = metadata.version("rosbags")
+    return {"tracker": chosen.name, **chosen.describe(), "rosbags": rosbags}
 
 
 def _print_numbers(run: Run, prefix: str) -> None:

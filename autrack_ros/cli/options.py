@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 if TYPE_CHECKING:
+    from autrack_ros.evaluation.presence_tracker import PresenceTracker
     from autrack_ros.tracking import AdaptationSettings, Box, Tracker
 
+RecoverOption = Annotated[
+    bool,
+    typer.Option(
+        "--recover/--no-recover",
+        help="As in the node: a target may be LOST, and is looked for. Or the bare tracker.",
+    ),
+]
 _MODEL = "Model"
 _ADAPTATION = "Template update"
 
@@ -146,6 +154,16 @@ class TrackerOptions:
         return load_tracker(
             self.preset, self.checkpoint, self.device, self.adaptation(), self.runtime
         )
+
+    def load_with_presence(self, recover: bool) -> PresenceTracker:
+        """The tracker as the node follows a target, or without recovery as it is.
+
+        Raises:
+            ConfigurationError, CheckpointError, DeviceError: see ``load_tracker``.
+        """
+        from autrack_ros.evaluation.presence_tracker import PresenceTracker, presence_settings
+
+        return PresenceTracker(self.load(), presence_settings(recover))
 
     def describe(self) -> dict[str, Any]:
         """All that this tracker's boxes depend on besides the images; it is not loaded.

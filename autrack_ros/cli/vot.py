@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from autrack_ros.cli.options import TrackerOptions, with_tracker_options
+from autrack_ros.cli.options import RecoverOption, TrackerOptions, with_tracker_options
 
 
 @with_tracker_options
-def vot(options: TrackerOptions) -> None:
+def vot(options: TrackerOptions, recover: RecoverOption = True) -> None:
     """Be a tracker of the VOT toolkit, which starts this program itself (TraX, package vot-trax).
 
     The tracker's section in the toolkit's trackers.ini has label = AUTracker, protocol = trax and
-    command = autrack vot, with any of the options below.
+    command = autrack vot, with any of the options below. A LOST target has the confidence 0.
     """
     from autrack_ros.evaluation.vot import serve
 
-    serve(options.load())
+    serve(options.load_with_presence(recover))

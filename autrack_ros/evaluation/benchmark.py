@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from ctypes import c_ulonglong
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import connection
 from typing import Any
 
 import numpy as np
 
+from autrack_ros.evaluation.child import end_with_parent
 from autrack_ros.evaluation.datasets import Readers
-from autrack_ros.evaluation.results import ResultFolder, SequenceResult, summarize
-from autrack_ros.evaluation.runner import FollowsTarget, Located, track
+from autrack_ros.evaluation.results import (
+    ResultFolder,
+    SequenceResult,
+    TrackedSequence,
+    summarize,
+)
+from autrack_ros.evaluation.runner import Answer, FollowsTarget, track
 from autrack_ros.evaluation.sequences import Sequence
-from autrack_ros.tracking import AutrackError
+from autrack_ros.tracking import AutrackError, Box
+from autrack_ros.tracking.presence import TrackState
 
-MakeTracker = Callable[[], FollowsTarget[Located]]
+MakeTracker = Callable[[], FollowsTarget[Answer]]
 Report = Callable[[int, int, str], None]  # frames done, frames in all, a note
+# Tracks in a sequence, saves, calls the last after every frame; what went wrong, or None.
+TrackOne = Callable[
+    [FollowsTarget[Answer], Sequence, ResultFolder, Callable[[], None]], "str | None"
+]
 REPORT_SECONDS = 0.2
 
 
@@ -50,6 +58,7 @@ def run_benchmark(
     results: ResultFolder,
     jobs: int = 1,
     report: Report = lambda done, total, note: None,
+    track_one: TrackOne | None = None,
 ) -> BenchmarkRun:
     """Track and save every sequence that the folder does not hold yet, and write the summary.
 
@@ -63,6 +72,7 @@ def run_benchmark(
         results: gets the files.
         jobs: number of processes, at least 1; with 1 it is this one.
         report: told now and then how far it is.
+        track_one: can be pickled; by default ``track_and_save``.
 
     Raises:
         AutrackError: the tracker cannot be made, or a process was ended from outside.
@@ -74,11 +84,12 @@ def run_benchmark(
     def advance(frames: int, finished: int) -> None:
         report(frames, total, f"{finished} of {len(missing)} sequences")
 
+    track_one = track_one or track_and_save
     jobs = min(jobs, len(missing))
     if jobs > 1:
-        failures |= _run_in_processes(missing, make_tracker, results, jobs, advance)
+        failures |= _run_in_processes(missing, make_tracker, results, jobs, advance, track_one)
     elif missing:
-        failures |= _run_here(missing, make_tracker, results, advance)
+        failures |= _run_here(missing, make_tracker, results, advance, track_one)
     complete = {
         sequence.name: results.load(sequence)
         for sequence in sequences
@@ -103,6 +114,7 @@ def _run_here(
     make_tracker: MakeTracker,
     results: ResultFolder,
     advance: Callable[[int, int], None],
+    track_one: TrackOne,
 ) -> dict[str, str]:
     tracker = make_tracker()
     failures = {}
@@ -112,28 +124,32 @@ def _run_here(
         advance(next(frames), finished)
 
     for finished, sequence in enumerate(sequences):
-        error = _track_and_save(tracker, sequence, results, partial(step, finished))
+        error = track_one(tracker, sequence, results, partial(step, finished))
         if error is not None:
             failures[sequence.name] = error
     return failures
 
 
-def _track_and_save(
-    tracker: FollowsTarget[Located],
+def track_and_save(
+    tracker: FollowsTarget[Answer],
     sequence: Sequence,
     results: ResultFolder,
     advance: Callable[[], None],
 ) -> str | None:
-    """What went wrong, or None."""
-    boxes, seconds = [], []
+    """Track in the sequence's frames; what went wrong, or None."""
+    frames: list[tuple[Box, float, float, TrackState]] = []
     try:
         for frame in track(tracker, sequence.frames, sequence.first_box):
-            boxes.append(frame.box)
-            seconds.append(frame.seconds)
+            state = TrackState.TRACKING if frame.result is None else frame.result.state
+            frames.append((frame.box, frame.seconds, frame.score, state))
             advance()
     except AutrackError as error:
-        return f"{sequence.name}, frame {len(boxes) + 1}: {error}"
-    results.save(sequence, np.array(boxes, float), np.array(seconds))
+        return f"{sequence.name}, frame {len(frames) + 1}: {error}"
+    boxes, seconds, scores, states = zip(*frames, strict=True)
+    results.save(
+        sequence,
+        TrackedSequence(np.array(boxes, float), np.array(seconds), np.array(scores), states),
+    )
     return None
 
 
@@ -143,13 +159,14 @@ def _run_in_processes(
     results: ResultFolder,
     jobs: int,
     advance: Callable[[int, int], None],
+    track_one: TrackOne,
 ) -> dict[str, str]:
     # A fresh interpreter each: a fork would copy the locks of torch's and OpenVINO's threads.
     context = multiprocessing.get_context("spawn")
     counter = context.Value(c_ulonglong)
     longest_first = sorted(sequences, key=lambda sequence: -len(sequence.truth))
     with ProcessPoolExecutor(
-        jobs, context, _Worker.start, (make_tracker, results, counter)
+        jobs, context, _Worker.start, (make_tracker, results, counter, track_one)
     ) as pool:
         pending = {pool.submit(_Worker.run, sequence): sequence for sequence in longest_first}
         errors: dict[str, str | None] = {}
@@ -177,29 +194,25 @@ class _Worker:
     make_tracker: MakeTracker
     results: ResultFolder
     counter: Any
-    tracker: FollowsTarget[Located] | None = None
+    track_one: TrackOne
+    tracker: FollowsTarget[Answer] | None = None
 
     @classmethod
-    def start(cls, make_tracker: MakeTracker, results: ResultFolder, counter: Any) -> None:
+    def start(
+        cls, make_tracker: MakeTracker, results: ResultFolder, counter: Any, track_one: TrackOne
+    ) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        end_with_parent()
         cls.make_tracker, cls.results, cls.counter = make_tracker, results, counter
+        cls.track_one = staticmethod(track_one)
 
     @classmethod
     def run(cls, sequence: Sequence) -> str | None:
         if cls.tracker is None:  # made here, and not at the start, its errors reach the parent
             cls.tracker = cls.make_tracker()
-        return _track_and_save(cls.tracker, sequence, cls.results, cls.advance)
+        return cls.track_one(cls.tracker, sequence, cls.results, cls.advance)
 
     @classmethod
     def advance(cls) -> None:
         with cls.counter.get_lock():
             cls.counter.value += 1
-
-
-def _end_with_parent() -> None:
-    """A pool's processes wait for work for ever once their parent was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)

@@ -4,9 +4,11 @@
 
     run.json                what ran: format, model and its hash, settings, versions
     boxes/<sequence>.txt    x,y,w,h a line, frame 1 included, no digit lost
-    frames/<sequence>.csv   overlap and centre errors of every frame; empty where not annotated
+    frames/<sequence>.csv   overlap and centre errors of every frame, empty where not annotated;
+                            score, state, and whether the target is present, absent or unknown
     metrics/<sequence>.json scores and the hashes of what they come from; written last
-    summary.json            scores of every sequence, their means, means by attribute
+    summary.json            scores of every sequence, their means, means by attribute, long-term
+                            numbers
     submission/             result files in the form of the benchmark's toolkit
     times/<sequence>.txt    seconds a frame; line 1 is the start, adaptation included
     speed.json              frames a second
@@ -24,20 +26,40 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autrack_ros.evaluation import metrics
+from autrack_ros.evaluation import long_term, metrics
 from autrack_ros.evaluation.boxfiles import box_lines, read_boxes
 from autrack_ros.evaluation.datasets import FORMATS
+from autrack_ros.evaluation.frames import SourceError
 from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking.errors import ConfigurationError
+from autrack_ros.tracking.presence import TrackState
 
-FRAME_COLUMNS = ("overlap", "center_error", "normalized_error")
+FRAME_COLUMNS = ("overlap", "center_error", "normalized_error", "score", "state", "target")
 _REFUSED = "{file}: filled with {name} {old}, not {new}; choose another folder for the results"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedSequence:
+    """What a tracker made of one sequence, N frames, frame 1 included.
+
+    Attributes:
+        boxes: N x 4, edge coordinates; the last one where the target is LOST.
+        seconds: N; the first is that of the start.
+        scores: N, of the tracker.
+        states: N.
+    """
+
+    boxes: np.ndarray
+    seconds: np.ndarray
+    scores: np.ndarray
+    states: Seq[TrackState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +71,14 @@ class SequenceResult:
         seconds: N; the first is that of the start.
         scores: by metric; None where the annotation is withheld.
         attributes: scores on the frames that have an attribute.
+        reports: for the long-term metrics.
     """
 
     boxes: np.ndarray
     seconds: np.ndarray
     scores: metrics.Scores | None
     attributes: dict[str, metrics.Scores]
+    reports: long_term.Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +103,18 @@ class ResultFolder:
             return False
         return told == self._hashes(sequence, boxes, frames) and self._times(sequence).is_file()
 
-    def save(self, sequence: Sequence, boxes: np.ndarray, seconds: np.ndarray) -> None:
-        """Write all files of one sequence.
-
-        Args:
-            sequence: that was tracked.
-            boxes: N x 4, edge coordinates, frame 1 included.
-            seconds: N.
-        """
+    def save(self, sequence: Sequence, tracked: TrackedSequence) -> None:
+        """Write all files of one sequence."""
+        boxes, seconds = tracked.boxes, tracked.seconds
         text = box_lines(boxes, "")
-        frames = frame_lines(boxes, sequence.truth)
+        frames = frame_lines(tracked, sequence)
         scores = metrics.scores(boxes, sequence.truth) if sequence.scored else None
-        submit = FORMATS[self.settings["format"]].submit
+        known = FORMATS.get(self.settings["format"])  # bags are of none
+        submit = known.submit if known else None
         submitted = (
-            submit(self.settings["tracker"], sequence.name, boxes, seconds) if submit else {}
+            submit(self.settings["tracker"].replace(":", "."), sequence.name, boxes, seconds)
+            if submit
+            else {}
         )
         for name, content in submitted.items():
             write_whole(self.path / "submission" / name, content)
@@ -117,6 +139,7 @@ class ResultFolder:
             np.loadtxt(self._times(sequence), ndmin=1),
             told["scores"],
             told["attributes"],
+            read_reports(self._frames(sequence)),
         )
 
     def save_summary(self, summary: Mapping[str, Any]) -> None:
@@ -131,6 +154,7 @@ class ResultFolder:
         return {
             "boxes": hashlib.sha256(boxes).hexdigest(),
             "frames": hashlib.sha256(frames).hexdigest(),
+            "columns": list(FRAME_COLUMNS),  # fewer in folders of older versions
             "truth": sequence.truth_sha256,
             "model": self.settings["model_sha256"],
             "settings": hashlib.sha256(as_json(self.settings).encode()).hexdigest(),
@@ -155,8 +179,9 @@ def open_results(path: Path, settings: dict[str, Any]) -> ResultFolder:
     Args:
         path: of the folder.
         settings: all that the boxes depend on, as JSON takes it. ``format`` (a name in
-            ``FORMATS``), ``tracker`` (its name in submissions) and ``model_sha256`` (None for a
-            tracker without a model, by name for one of several files) must be in it.
+            ``FORMATS``, or another, of which nothing is submitted), ``tracker`` (its name in
+            submissions) and ``model_sha256`` (None for a tracker without a model, by name for one
+            of several files) must be in it.
 
     Raises:
         ConfigurationError: the folder was filled with other settings.
@@ -164,7 +189,7 @@ def open_results(path: Path, settings: dict[str, Any]) -> ResultFolder:
     file = path / "run.json"
     if file.is_file():
         old = json.loads(file.read_text(encoding="utf-8"))
-        for name in sorted(old.keys() | settings.keys()):
+        for name in {**settings, **old}:
             if old.get(name) != settings.get(name):
                 raise ConfigurationError(
                     _REFUSED.format(file=file, name=name, old=old.get(name), new=settings.get(name))
@@ -175,26 +200,55 @@ def open_results(path: Path, settings: dict[str, Any]) -> ResultFolder:
 
 
 def summarize(results: Mapping[str, SequenceResult]) -> dict[str, Any]:
-    """Scores of every sequence, their means, and by attribute the means and sequences counted."""
+    """Scores of every sequence, their means, and by attribute the means and sequences counted.
+
+    ``long_term`` is that of ``long_term.summary``, over the sequences that are scored; None of
+    none.
+    """
+    scored = {name: row.reports for name, row in results.items() if row.scores is not None}
     return {
         "mean": metrics.mean_scores(_scored(result.scores for result in results.values())),
+        "long_term": long_term.summary(scored) if scored else None,
         "attributes": _by_attribute([result.attributes for result in results.values()]),
         "sequences": {name: result.scores for name, result in results.items()},
     }
 
 
-def frame_lines(boxes: np.ndarray, truth: np.ndarray) -> str:
-    """Text of a file of frames; N x 4 boxes each, edge coordinates."""
+def frame_lines(tracked: TrackedSequence, sequence: Sequence) -> str:
+    """Text of a file of frames."""
+    boxes, truth, annotated = tracked.boxes, sequence.truth, sequence.annotated
+    target = np.where(metrics.present(truth), "present", "absent")
+    if annotated is not None:
+        target = np.where(annotated, target, "unknown")
     columns = (
         metrics.ious(boxes, truth),
         metrics.center_errors(boxes, truth),
         metrics.normalized_errors(boxes, truth),
+        tracked.scores,
     )
     rows = (
         ",".join("" if np.isnan(value) else repr(float(value)) for value in row)
-        for row in zip(*columns, strict=True)
+        + f",{state.value},{there}"
+        for *row, state, there in zip(*columns, tracked.states, target, strict=True)
     )
     return "\n".join((",".join(FRAME_COLUMNS), *rows)) + "\n"
+
+
+def read_frames(path: Path) -> tuple[np.ndarray, list[str], list[str]]:
+    """What ``frame_lines`` wrote: N x 4 numbers, NaN where there is none; N states, N targets."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if lines[:1] != [",".join(FRAME_COLUMNS)]:
+        raise SourceError(f"{path}: not of this version; give the command of the evaluation again")
+    rows = [line.split(",") for line in lines[1:]]
+    values = [[float(cell) if cell else np.nan for cell in row[:-2]] for row in rows]
+    return np.array(values), [row[-2] for row in rows], [row[-1] for row in rows]
+
+
+def read_reports(path: Path) -> long_term.Reports:
+    """The reports of a file of frames of a sequence that is scored."""
+    values, states, targets = read_frames(path)
+    lost = np.array(states) == TrackState.LOST.value
+    return long_term.Reports(values[:, 0], values[:, 3], lost, np.array(targets) != "unknown")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from autrack_ros.tracking import AdaptationReport, Box
+from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.presence import TrackState
+
+if TYPE_CHECKING:
+    from autrack_ros.tracking import AdaptationReport, TrackResult
 
 
 class Located(Protocol):
@@ -24,12 +28,29 @@ class Located(Protocol):
         """0..1; of one tracker, higher is surer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a tracker that is measured makes of a frame.
+
+    Attributes:
+        box: where the target is, edge coordinates, pixels; where it was last while it is LOST.
+        score: of one tracker, higher is surer.
+        state: LOST where it says that there is no target.
+        result: response and search region, of our tracker.
+    """
+
+    box: Box
+    score: float
+    state: TrackState = TrackState.TRACKING
+    result: TrackResult | None = None
+
+
 Result = TypeVar("Result", bound=Located)
 Result_co = TypeVar("Result_co", bound=Located, covariant=True)
 
 
 class FollowsTarget(Protocol[Result_co]):
-    """All that a run needs of a tracker; ``Tracker`` and OpenCV's (``peers``) are such."""
+    """All that a run needs of a tracker."""
 
     def initialize(self, image: np.ndarray, box: Box) -> AdaptationReport | None:
         """Take a target; HxWx3 uint8 BGR.

@@ -25,12 +25,14 @@ class Sequence:
             annotation is withheld.
         attributes: in which frames an attribute holds, N bool each, by name; all are true where the
             dataset tells it of whole sequences.
+        annotated: N bool, where it is known whether the target is there; None: everywhere.
     """
 
     name: str
     frames: Frames
     truth: np.ndarray
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    annotated: np.ndarray | None = None
 
     @property
     def first_box(self) -> Box:
@@ -49,6 +51,8 @@ class Sequence:
         digest = hashlib.sha256(there.astype("<f8").tobytes())
         for name, on in sorted(self.attributes.items()):
             digest.update(name.encode() + on.tobytes())
+        if self.annotated is not None:
+            digest.update(self.annotated.tobytes())
         return digest.hexdigest()
 
 

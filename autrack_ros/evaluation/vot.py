@@ -9,12 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from autrack_ros.evaluation.frames import read_image
-from autrack_ros.tracking import Box, Tracker
+from autrack_ros.evaluation.runner import Answer, FollowsTarget
+from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.errors import ConfigurationError
+from autrack_ros.tracking.presence import TrackState
 
 
-def serve(tracker: Tracker) -> None:
+def serve(tracker: FollowsTarget[Answer]) -> None:
     """Answer the toolkit until it ends the session.
+
+    A target that is LOST is answered with its last box and the confidence 0: VOT-LT counts a frame
+    as reported where the confidence is high enough.
 
     Nothing else may write to standard output meanwhile. An error ends the session, and the toolkit
     is told its text.
@@ -40,5 +45,6 @@ def serve(tracker: Tracker) -> None:
                 tracker.initialize(image, box)
             else:
                 result = tracker.update(image)
-                box, score = result.box, result.score
+                is_lost = result.state is TrackState.LOST
+                box, score = result.box, 0.0 if is_lost else result.score
             server.status([(trax.Rectangle.create(*box), {"confidence": f"{score:.6f}"})])

@@ -16,10 +16,10 @@ from typing import Protocol
 
 import numpy as np
 
+from autrack_ros.evaluation.peers.networks import Network
 from benchmarks.peers.fear_xs import FearXS
 from benchmarks.peers.lighttrack import LightTrack
 from benchmarks.peers.nanotrack import NanoTrack
-from benchmarks.peers.networks import Network
 from benchmarks.peers.vittrack import VitTrack
 
 

@@ -99,9 +99,9 @@ def accuracy(arguments: argparse.Namespace) -> Iterator[str]:
 
 def speed(arguments: argparse.Namespace) -> str:
     """Time and memory of each tracker, and of its networks alone."""
+    from autrack_ros.evaluation.peers.networks import count_parameters
     from autrack_ros.tracking import Box, load_engine
     from benchmarks.peers import PEERS
-    from benchmarks.peers.networks import count_parameters
     from benchmarks.peers.ours import export_frame
     from benchmarks.peers.speed import Clip, time_networks, time_trackers
     from benchmarks.peers.tables import markdown

@@ -17,18 +17,20 @@ import openvino
 import torch
 
 import autrack_ros.tracking
-from autrack_ros.evaluation import metrics
+from autrack_ros.evaluation import metrics, presence_tracker
 from autrack_ros.evaluation.benchmark import MakeTracker, Report, run_benchmark
 from autrack_ros.evaluation.datasets import Readers, read_dataset
 from autrack_ros.evaluation.frames import image_frames
-from autrack_ros.evaluation.peers import PeerResult
+from autrack_ros.evaluation.peers import networks, vit, windows
 from autrack_ros.evaluation.results import as_json, open_results
+from autrack_ros.evaluation.runner import Answer
 from autrack_ros.evaluation.sequences import Sequence as AnnotatedSequence
 from autrack_ros.tracking import AutrackError, Box, ConfigurationError
+from autrack_ros.tracking.errors import CheckpointError
 from autrack_ros.tracking.presets import find_preset
 from autrack_ros.training.held_out import find_films, read_films
 from autrack_ros.training.sources.boxes import Boxes
-from benchmarks.peers import PEERS, Peer, geometry, networks, ours
+from benchmarks.peers import PEERS, Peer, geometry, ours
 
 # Of the development sequences; the others are a bag, a boat and a car.
 PEOPLE_AND_ANIMALS = (
@@ -85,8 +87,8 @@ class _Following:
     def initialize(self, image: np.ndarray, box: Box) -> None:
         self._peer.init(image, box)
 
-    def update(self, image: np.ndarray) -> PeerResult:
-        return PeerResult(Box(*map(float, self._peer.update(image))), 1.0)
+    def update(self, image: np.ndarray) -> Answer:
+        return Answer(Box(*map(float, self._peer.update(image))), 1.0)
 
 
 def make_peer(name: str, folder: Path, threads: int) -> _Following:
@@ -97,7 +99,7 @@ def make_peer(name: str, folder: Path, threads: int) -> _Following:
     """
     try:
         return _Following(PEERS[name](folder, threads))
-    except ValueError as error:
+    except CheckpointError as error:
         raise ConfigurationError(f"{name}: {error}") from error
 
 
@@ -111,7 +113,9 @@ def peer_entries(folder: Path, threads: int) -> list[Entry]:
     for name, kind in PEERS.items():
         files = [folder / file for file in kind.files]
         files += [file.with_suffix(".bin") for file in files if file.suffix == ".xml"]
-        code = [Path(inspect.getfile(module)) for module in (kind, geometry, networks)]
+        code = [
+            Path(inspect.getfile(module)) for module in (kind, geometry, networks, windows, vit)
+        ]
         settings = _settings(name, files, threads, code)
         make = functools.partial(make_peer, name, folder, threads)
         entries.append(Entry(name, make, settings))
@@ -128,7 +132,8 @@ def our_entries(preset: str, weights: Path | None, threads: int) -> list[Entry]:
     code = sorted(Path(autrack_ros.tracking.__file__).parent.rglob("*.py"))
     entries = []
     for way in ours.WAYS:
-        settings = _settings(preset + way, [file], threads, [*code, Path(ours.__file__)])
+        way_code = [Path(inspect.getfile(module)) for module in (ours, presence_tracker)]
+        settings = _settings(preset + way, [file], threads, [*code, *way_code])
         make = functools.partial(ours.make_ours, preset, weights, way, threads)
         entries.append(Entry(preset + way, make, settings))
     return entries

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.peers.geometry import Target, choose, crop, mean_color
-from benchmarks.peers.networks import Network, read_model
+from autrack_ros.evaluation.peers.networks import Network, read_model
+from autrack_ros.evaluation.peers.windows import Target, crop
+from benchmarks.peers.geometry import choose, mean_color
 
 TEMPLATE, SEARCH = 128, 256
 TEMPLATE_SIDES, SEARCH_SIDES = 1.4, 5.0  # of the box
@@ -27,7 +28,7 @@ class FearXS:
         threads: of the processor.
 
     Raises:
-        ValueError: a file is missing or is another network.
+        CheckpointError: a file is missing or is another network.
     """
 
     files = ("fear_xs/fear_template.onnx", "fear_xs/fear_search.onnx")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.peers.geometry import Target, choose, context_side, crop, mean_color
-from benchmarks.peers.networks import Network, read_model
+from autrack_ros.evaluation.peers.networks import Network, read_model
+from autrack_ros.evaluation.peers.windows import Target, crop
+from benchmarks.peers.geometry import choose, context_side, mean_color
 
 TEMPLATE, SEARCH = 128, 256
 POINTS = (np.arange(16) - 8) * 16.0 + SEARCH / 2
@@ -22,7 +23,7 @@ class LightTrack:
         threads: of the processor.
 
     Raises:
-        ValueError: a file is missing or is another network.
+        CheckpointError: a file is missing or is another network.
     """
 
     files = ("lighttrack/z_feature.xml", "lighttrack/x_feature.xml", "lighttrack/head.xml")

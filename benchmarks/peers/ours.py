@@ -8,48 +8,15 @@ import numpy as np
 import openvino
 import torch
 
-from autrack_ros.evaluation.peers import PeerResult
-from autrack_ros.tracking import (
-    AdaptationReport,
-    AdaptationSettings,
-    Box,
-    Follower,
-    Tracker,
-    TrackingEngine,
-    load_engine,
-)
+from autrack_ros.evaluation.presence_tracker import PresenceTracker, presence_settings
+from autrack_ros.tracking import AdaptationSettings, Box, TrackingEngine, load_tracker
 from autrack_ros.tracking.runtime import FrameNetwork, to_openvino
 
-NAME = "target"
+UPDATED, SEARCHING = ", template updated", ", LOST and search"
+WAYS = ("", UPDATED, SEARCHING)
 
 
-class Searching:
-    """Our tracker with LOST and search, as the node follows a target, template not updated.
-
-    While the target is lost, its last box counts.
-    """
-
-    def __init__(self, engine: TrackingEngine) -> None:
-        self._engine = engine
-
-    def initialize(self, image: np.ndarray, box: Box) -> AdaptationReport | None:
-        """Take a target."""
-        self._follower, self._box = Follower(self._engine), box
-        self._follower.put(NAME, self._engine.start(image, box))
-        return None
-
-    def update(self, image: np.ndarray) -> PeerResult:
-        """Find the target in the next image."""
-        frame = self._follower.follow(image)[NAME]
-        if frame.box is not None:
-            self._box = frame.box
-        return PeerResult(self._box, frame.score)
-
-
-WAYS = ("", ", template updated", ", LOST and search")
-
-
-def make_ours(preset: str, weights: Path | None, way: str, threads: int) -> Tracker | Searching:
+def make_ours(preset: str, weights: Path | None, way: str, threads: int) -> PresenceTracker:
     """Our tracker on a processor.
 
     Args:
@@ -59,11 +26,9 @@ def make_ours(preset: str, weights: Path | None, way: str, threads: int) -> Trac
         threads: of the processor.
     """
     torch.set_num_threads(threads)
-    engine = load_engine(preset, weights, "cpu")
-    if way == ", LOST and search":
-        return Searching(engine)
-    updated = way == ", template updated"
-    return Tracker(engine, AdaptationSettings() if updated else AdaptationSettings(method="none"))
+    update = AdaptationSettings() if way == UPDATED else AdaptationSettings(method="none")
+    tracker = load_tracker(preset, weights, "cpu", update)
+    return PresenceTracker(tracker, presence_settings(recover=way == SEARCHING))
 
 
 def export_frame(

@@ -24,10 +24,10 @@ import cv2
 import numpy as np
 
 from autrack_ros.evaluation.metrics import ious
+from autrack_ros.evaluation.peers.networks import import_openvino, infer_request
 from autrack_ros.memory import reuse_large_blocks
 from benchmarks.machine import resident_megabytes
 from benchmarks.peers import PEERS
-from benchmarks.peers.networks import import_openvino, infer_request
 
 if TYPE_CHECKING:
     import openvino

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autrack_ros.evaluation.bags import results
+from autrack_ros.evaluation.bags import fingerprints, results
 from autrack_ros.evaluation.bags.boxes import FileTruth, Start, TopicTruth
 from autrack_ros.evaluation.bags.figures import draw_figures
 from autrack_ros.evaluation.bags.offline import track_offline
@@ -20,8 +20,9 @@ from autrack_ros.evaluation.bags.reading import Bag
 from autrack_ros.evaluation.bags.realtime import compare
 from autrack_ros.evaluation.bags.recording import Recording
 from autrack_ros.evaluation.bags.report import find_troubles, frames_to_show, write_report
-from autrack_ros.evaluation.bags.tracks import Run, Track, score
-from autrack_ros.tracking import AdaptationReport, Tracker
+from autrack_ros.evaluation.bags.tracks import IDLE, Run, Track, score
+from autrack_ros.evaluation.runner import Answer, FollowsTarget
+from autrack_ros.tracking import AdaptationReport
 from autrack_ros.tracking.errors import AutrackError
 
 Truth = FileTruth | TopicTruth
@@ -50,8 +51,26 @@ class Answers:
     live: dict[str, Any] = field(default_factory=dict)
 
 
+def describe(
+    bag: Bag, image_topic: str, sha256: str, start: Start, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What metrics.json and the report tell of a run besides its numbers."""
+    return {
+        "bag": {
+            "name": bag.path.resolve().name,
+            "sha256": sha256,
+            "image_topic": image_topic,
+            "image_type": bag.topics[image_topic],
+            "images": bag.count(image_topic),
+        },
+        "init": {"source": start.source, "box": list(start.box)},
+        "settings": settings,
+        "settings_sha256": fingerprints.hash_value(settings),
+    }
+
+
 def run_offline(
-    tracker: Tracker,
+    tracker: FollowsTarget[Answer],
     bag: Bag,
     image_topic: str,
     start: Start,
@@ -61,7 +80,7 @@ def run_offline(
     """Track in every image and record the answers; an error or Ctrl-C ends it, and is in them.
 
     Args:
-        tracker: with the settings of the adaptation.
+        tracker: that is measured.
         bag: open.
         image_topic: its images.
         start: where the target is.
@@ -69,14 +88,16 @@ def run_offline(
         told: called with every answer.
     """
     answers = Answers(results.OFFLINE)
+    started = False
     try:
         for tracked in track_offline(tracker, bag.images(image_topic), start):
             recording.add(tracked)
             answers.tracks.append(tracked.track)
-            if tracked.report is not None:
-                answers.report, answers.start_seconds = tracked.report, tracked.seconds
-            elif tracked.result is not None:
+            if started:
                 answers.seconds.append(tracked.seconds)
+            elif tracked.track.state != IDLE:
+                started = True
+                answers.report, answers.start_seconds = tracked.report, tracked.seconds
             told(tracked.track)
     except (AutrackError, KeyboardInterrupt) as error:
         answers.failure = error

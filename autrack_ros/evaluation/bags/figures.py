@@ -12,7 +12,7 @@ import numpy as np
 
 from autrack_ros.drawing.figures import BLUE, GREEN, VERMILION, dress, new_figure, save_svg
 from autrack_ros.evaluation import metrics
-from autrack_ros.evaluation.bags.tracks import Run, boxes_of, overlaps_of
+from autrack_ros.evaluation.bags.tracks import Run, last_boxes_of, overlaps_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ def _precision(runs: Sequence[Run], truth: np.ndarray, folder: Path) -> Drawing:
     figure = new_figure(520, 340)
     axes = figure.subplots()
     for run, line in zip(runs, _RUN_LINES, strict=False):
-        errors = metrics.center_errors(boxes_of(run.tracks), truth[: len(run.tracks)])
+        errors = metrics.center_errors(last_boxes_of(run.tracks), truth[: len(run.tracks)])
         errors = errors[~np.isnan(overlaps_of(run.tracks, truth))]
         curve = (errors[:, None] <= _PRECISION_THRESHOLDS).mean(axis=0)
         at_20 = run.numbers["scores"]["precision"]
@@ -137,7 +137,8 @@ def _course(runs: Sequence[Run], truth: np.ndarray | None, folder: Path) -> Draw
     return Drawing(
         save_svg(figure, folder / "course.svg"),
         f"{shows} of every image, and the states below.",
-        "Overlap is 0 where the target is lost, and left out where it is absent or not annotated."
+        "Overlap is that of the last box where the target is lost, and left out where it is absent "
+        "or not annotated."
         if truth is not None
         else "",
         wide=True,

@@ -15,7 +15,7 @@ import numpy as np
 from autrack_ros.drawing import DrawnTarget, draw_overlay
 from autrack_ros.drawing.lines import draw_box
 from autrack_ros.drawing.style import LIGHT, Sizes
-from autrack_ros.evaluation import metrics, page
+from autrack_ros.evaluation import long_term, metrics, page
 from autrack_ros.evaluation.bags.figures import Drawing
 from autrack_ros.evaluation.bags.reading import StampedImage
 from autrack_ros.evaluation.bags.realtime import COST, LOCK_STEP_DIFFERENCE
@@ -43,7 +43,7 @@ class Trouble:
 
 
 def find_troubles(run: Run, truth: np.ndarray | None) -> list[Trouble]:
-    """The longest stretches of low overlap, or without truth of doubt and loss, in order."""
+    """The longest stretches of low overlap or loss, without truth of doubt or loss, in order."""
     if truth is None:
         labels = [
             track.state if track.state in ("uncertain", "lost") else "" for track in run.tracks
@@ -51,8 +51,10 @@ def find_troubles(run: Run, truth: np.ndarray | None) -> list[Trouble]:
     else:
         overlaps = overlaps_of(run.tracks, truth)
         labels = [
-            "" if np.isnan(value) or value > _POOR_OVERLAP else f"overlap below {_POOR_OVERLAP}"
-            for value in overlaps
+            f"lost or overlap below {_POOR_OVERLAP}"
+            if value <= _POOR_OVERLAP or (track.state == "lost" and not np.isnan(value))
+            else ""
+            for track, value in zip(run.tracks, overlaps, strict=True)
         ]
     found, start = [], 0
     for why, group in groupby(labels):
@@ -113,6 +115,7 @@ def write_report(
         page.numbers(_large_numbers(runs[0], facts.get("comparison", {}))),
         "<h2>Runs</h2>",
         page.table("Numbers of every run", *_run_table(runs)),
+        *_long_term(runs),
         *_live(runs, facts.get("comparison", {})),
         *_figures(drawings),
         *_viewer(frames, positions, troubles, truth is not None),
@@ -133,7 +136,7 @@ def _subtitle(facts: dict[str, Any], size: str) -> str:
     bag, truth = facts["bag"], facts["truth"]
     return (
         f"{bag['image_topic']}, {bag['images']} images of {size} px. "
-        f"Model {facts['settings']['preset']}, started from {facts['init']['source']}. "
+        f"Tracker {facts['settings']['tracker']}, started from {facts['init']['source']}. "
         + (f"Compared with {truth['source']}." if truth else "No truth to compare with.")
     )
 
@@ -190,6 +193,18 @@ def _run_table(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]]:
         row += [str(run.numbers["states"].get(state, 0)) for state in ("uncertain", "lost")]
         rows.append(row)
     return head, rows
+
+
+def _long_term(runs: Sequence[Run]) -> list[str]:
+    """How well each run said that the target was gone, and took it back."""
+    rows = {run.name: run.numbers.get("long_term") for run in runs}
+    if not any(rows.values()):
+        return []
+    table = [[name, *long_term.cells(row)] for name, row in rows.items()]
+    return [
+        "<h3>Gone and found</h3>",
+        page.table("Long-term numbers of every run", ["run", *long_term.COLUMNS], table),
+    ]
 
 
 def _live(runs: Sequence[Run], comparison: dict[str, Any]) -> list[str]:

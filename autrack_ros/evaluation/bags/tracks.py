@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from autrack_ros.evaluation import metrics
+from autrack_ros.evaluation import long_term, metrics
 from autrack_ros.evaluation.bags.boxes import UNKNOWN
 from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.presence import TrackState
 
 IDLE = "idle"
 
@@ -54,8 +55,17 @@ def boxes_of(tracks: Sequence[Track]) -> np.ndarray:
     return np.array([track.box or UNKNOWN for track in tracks]).reshape(-1, 4)
 
 
+def last_boxes_of(tracks: Sequence[Track]) -> np.ndarray:
+    """Their boxes, N x 4, where a target is LOST the last one; NaN before the start."""
+    boxes, last = [], UNKNOWN
+    for track in tracks:
+        last = track.box or (last if track.state == TrackState.LOST.value else UNKNOWN)
+        boxes.append(last)
+    return np.array(boxes).reshape(-1, 4)
+
+
 def overlaps_of(tracks: Sequence[Track], truth: np.ndarray) -> np.ndarray:
-    """Overlap an image, N; 0 without a box; NaN without truth and before the start.
+    """Overlap of the last known box an image, N; NaN without truth and before the start.
 
     Args:
         tracks: an image each.
@@ -63,11 +73,14 @@ def overlaps_of(tracks: Sequence[Track], truth: np.ndarray) -> np.ndarray:
     """
     truth = truth[: len(tracks)]
     started = np.array([track.state != IDLE for track in tracks])
-    return np.where(started, metrics.ious(boxes_of(tracks), truth), np.nan)
+    return np.where(started, metrics.ious(last_boxes_of(tracks), truth), np.nan)
 
 
 def write_tracks(path: Path, tracks: Sequence[Track], truth: np.ndarray | None) -> None:
-    """Write them as CSV, an image a line; empty where there is no box or nothing to compare."""
+    """Write them as CSV, an image a line; empty where there is no box or nothing to compare.
+
+    Where a target is LOST, the overlap is that of its last box.
+    """
     overlaps = np.full(len(tracks), np.nan) if truth is None else overlaps_of(tracks, truth)
     lines = ["image,stamp_ns,state,x,y,width,height,score,overlap\n"]
     for index, (track, overlap) in enumerate(zip(tracks, overlaps, strict=True)):
@@ -81,9 +94,10 @@ def write_tracks(path: Path, tracks: Sequence[Track], truth: np.ndarray | None) 
 def score(tracks: Sequence[Track], truth: np.ndarray | None) -> dict[str, Any]:
     """The numbers of a run, from the image it was started in.
 
-    ``scores`` are those of ``metrics.scores``, a lost target overlaps nothing; None where nothing
-    after the first image can be compared. ``lost_but_present`` counts images in which the target is
-    there, ``boxed_but_absent`` those in which it is annotated as absent.
+    ``scores`` are those of ``metrics.scores``, with its last box where a target is lost;
+    ``long_term`` those of ``long_term.summary``, where a lost target is no report. Both are None
+    where nothing after the first image can be compared. ``lost_but_present`` counts images in which
+    the target is there, ``boxed_but_absent`` those in which it is annotated as absent.
 
     Args:
         tracks: an image each.
@@ -100,13 +114,26 @@ def score(tracks: Sequence[Track], truth: np.ndarray | None) -> dict[str, Any]:
     }
     if truth is None:
         return numbers
-    boxes, truth = boxes_of(started), truth[start:]
-    there, boxed = metrics.present(truth), np.isfinite(boxes).all(axis=1)
-    absent = np.isfinite(truth).all(axis=1) & ~there
+    truth = truth[start:]
+    there, boxed = metrics.present(truth), np.isfinite(boxes_of(started)).all(axis=1)
+    annotated = np.isfinite(truth).all(axis=1)
+    absent = annotated & ~there
+    scores = of_long_term = None
+    if there[1:].any():
+        scores = metrics.scores(last_boxes_of(started), truth)
+        reports = long_term.Reports(
+            overlaps_of(started, truth),
+            np.array([track.score for track in started]),
+            np.array([track.state == TrackState.LOST.value for track in started]),
+            annotated,
+        )
+        of_long_term = long_term.summary({"bag": reports})
+        del of_long_term["sequences"]  # the same once more
     return {
         **numbers,
         "compared_images": int(there.sum()),
-        "scores": metrics.scores(boxes, truth) if there[1:].any() else None,
+        "scores": scores,
+        "long_term": of_long_term,
         "lost_but_present": int((there & ~boxed).sum()),
         "boxed_but_absent": int((absent & boxed).sum()),
     }

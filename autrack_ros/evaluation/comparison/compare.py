@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autrack_ros.evaluation import metrics
+from autrack_ros.evaluation import long_term, metrics
 from autrack_ros.evaluation.comparison.runs import StoredRun, common_sequences
 from autrack_ros.evaluation.statistics import Difference, paired_difference
 from autrack_ros.tracking.errors import ConfigurationError
@@ -38,6 +38,7 @@ class Comparison:
         names: of the sequences.
         left_out: sequences that not all runs have.
         means: every metric, by run.
+        long_term: ``long_term.summary`` by run.
         differences: every metric, by run but for the first.
         attributes: by attribute.
     """
@@ -46,6 +47,7 @@ class Comparison:
     names: list[str]
     left_out: list[str]
     means: dict[str, metrics.Scores]
+    long_term: dict[str, dict[str, Any]]
     differences: dict[str, dict[str, Difference]]
     attributes: dict[str, AttributeRow]
 
@@ -75,6 +77,10 @@ def compare(runs: Sequence[StoredRun], common: bool = False) -> Comparison:
         left_out,
         {run: metrics.mean_scores(rows) or {} for run, rows in scores.items()},
         {
+            run.name: long_term.summary({name: run.sequences[name].reports for name in names})
+            for run in runs
+        },
+        {
             other: {
                 metric: _difference(scores[other], scores[first], metric)
                 for metric in metrics.COLUMNS
@@ -90,7 +96,12 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
     return {
         "reference": comparison.runs[0].name,
         "runs": {
-            run.name: {"settings": run.settings, "fps": run.fps, **comparison.means[run.name]}
+            run.name: {
+                "settings": run.settings,
+                "fps": run.fps,
+                **comparison.means[run.name],
+                "long_term": comparison.long_term[run.name],
+            }
             for run in comparison.runs
         },
         "differences": {

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autrack_ros.evaluation import page, viewer
+from autrack_ros.evaluation import long_term, page, viewer
 from autrack_ros.evaluation.comparison import figures
 from autrack_ros.evaluation.comparison.compare import Comparison
 from autrack_ros.evaluation.comparison.partings import Parting, find_partings, pictures
@@ -58,6 +58,10 @@ def write_report(
         '<p class="soft below">Success AUC, mean over the sequences.</p>',
         "<h2>Means</h2>",
         page.table("Means of every run", *_means(comparison)),
+        "<h3>Gone and found</h3>",
+        page.table("Long-term numbers of every run", *_long_term(comparison)),
+        '<p class="soft below">F, precision and recall as in VOT-LT, averaged over the sequences; '
+        "frames and events are summed.</p>",
         "<h2>Curves</h2>",
         f'<div class="pair">{_curves(comparison, folder)}</div>',
     ]
@@ -105,6 +109,13 @@ def _means(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
         fps = "-" if run.fps is None else f"{run.fps:.1f}"
         rows.append([run.name, *(f"{scores[metric]:.3f}" for metric in COLUMNS), fps])
     return ["run", *COLUMNS.values(), "fps, as run"], rows
+
+
+def _long_term(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    rows = comparison.long_term
+    return ["run", *long_term.COLUMNS], [
+        [name, *long_term.cells(rows[name])] for name in comparison.means
+    ]
 
 
 def _curves(comparison: Comparison, folder: Path) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.frames import SourceError
+from autrack_ros.evaluation.long_term import Reports
 from autrack_ros.evaluation.metrics import Scores
-from autrack_ros.evaluation.results import FRAME_COLUMNS
+from autrack_ros.evaluation.results import read_frames, read_reports
 from autrack_ros.tracking.errors import ConfigurationError
 
 _NAMED = 8  # sequences that an error names at most
@@ -30,6 +31,7 @@ class StoredSequence:
         center_errors: N, pixels; NaN where the target is absent.
         scores: by metric.
         attributes: scores on the frames that have an attribute.
+        reports: for the long-term metrics.
         truth_sha256: of what they come from besides the boxes.
     """
 
@@ -38,6 +40,7 @@ class StoredSequence:
     center_errors: np.ndarray
     scores: Scores
     attributes: dict[str, Scores]
+    reports: Reports
     truth_sha256: str
 
 
@@ -142,14 +145,14 @@ def _load_sequence(folder: Path, metrics_file: Path, told: dict[str, Any]) -> St
                 f"{file}: {'missing' if content is None else 'damaged'}; "
                 "give the command of the evaluation again, which makes it anew"
             )
-    table = np.genfromtxt(files["frames"], delimiter=",", names=True, ndmin=1)
-    overlaps, center_errors, _ = (table[column] for column in FRAME_COLUMNS)
+    overlaps, center_errors, *_ = read_frames(files["frames"])[0].T
     return StoredSequence(
         read_boxes(files["boxes"]),
         overlaps,
         center_errors,
         told["scores"],
         told["attributes"],
+        read_reports(files["frames"]),
         hashes["truth"],
     )
 

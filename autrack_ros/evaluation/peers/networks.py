@@ -1,4 +1,4 @@
-"""Networks of the peers in OpenVINO; ONNX files through its reader."""
+"""Networks in OpenVINO, ONNX files through its reader; without torch."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
+
 if TYPE_CHECKING:
     import openvino
 
@@ -19,11 +21,24 @@ def import_openvino() -> ModuleType:
     """OpenVINO, kept from telling over the network that it is used.
 
     As ``tracking.runtime`` has it, which loads torch: a peer's process must not.
+
+    Raises:
+        ConfigurationError: it is not installed.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    try:
+        import openvino
+    except ImportError as error:
+        raise ConfigurationError(
+            "the network needs OpenVINO, which is not installed: pip install openvino"
+        ) from error
 
     return openvino
+
+
+def openvino_version() -> str:
+    """Its version; raises ConfigurationError where it is not installed."""
+    return import_openvino().__version__
 
 
 class Network:
@@ -48,20 +63,20 @@ def read_model(path: Path, *shapes: Sequence[int]) -> openvino.Model:
     """A file that OpenVINO can read, with inputs of these shapes.
 
     Raises:
-        ValueError: there is no such file, it is no network, or the shapes do not fit.
+        CheckpointError: there is no such file, it is no network, or the shapes do not fit.
     """
     if not path.is_file():
-        raise ValueError(f"there is no file {path}")
+        raise CheckpointError(f"there is no file {path}")
     try:
         model = import_openvino().Core().read_model(path)
     except RuntimeError as error:
-        raise ValueError(f"{path} is no network that OpenVINO can read") from error
+        raise CheckpointError(f"{path} is no network that OpenVINO can read") from error
     if len(model.inputs) != len(shapes):
-        raise ValueError(f"{path} has {len(model.inputs)} inputs, {len(shapes)} are expected")
+        raise CheckpointError(f"{path} has {len(model.inputs)} inputs, {len(shapes)} are expected")
     try:
         model.reshape({node: list(shape) for node, shape in zip(model.inputs, shapes, strict=True)})
     except RuntimeError as error:
-        raise ValueError(f"{path} takes no inputs of {', '.join(map(str, shapes))}") from error
+        raise CheckpointError(f"{path} takes no inputs of {', '.join(map(str, shapes))}") from error
     return model
 
 

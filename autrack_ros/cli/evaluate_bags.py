@@ -1,0 +1,144 @@
+"""``autrack evaluate-bags``: measure a tracker on many bags, as one run."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autrack_ros.cli.chosen import (
+    DEFAULT_TIMEOUT_S,
+    OURS,
+    BackboneOption,
+    NeckheadOption,
+    NetOption,
+    TimeoutOption,
+    TrackerOption,
+    chosen_tracker,
+)
+from autrack_ros.cli.evaluate_bag import bag_settings, refuse_time_budget
+from autrack_ros.cli.extras import require
+from autrack_ros.cli.measuring import measure, set_threads
+from autrack_ros.cli.options import (
+    RecoverOption,
+    TrackerOptions,
+    parse_box,
+    with_tracker_options,
+)
+
+
+@with_tracker_options
+def evaluate_bags(
+    bags: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER_OR_GLOB",
+            help="Bags anywhere below a folder, or a pattern in quotes.",
+            show_default=False,
+        ),
+    ],
+    image_topic: Annotated[
+        str,
+        typer.Option(
+            metavar="TOPIC",
+            help="Images: sensor_msgs/Image or CompressedImage.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            help="For all results; a run that was interrupted goes on.",
+            show_default=False,
+        ),
+    ],
+    options: TrackerOptions,
+    recover: RecoverOption = True,
+    truth_topic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC",
+            help="Boxes to compare with: autrack_ros/InitBox or vision_msgs/Detection2DArray, "
+            "each of the image that has its stamp.",
+        ),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,W,H|TOPIC",
+            help="The target on the first image, or a topic whose first box it is. "
+            "By default the first box to compare with.",
+        ),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(metavar="ID", help="Which one, where a topic has several.")
+    ] = "",
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write every number here; - is stdout.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Bags tracked at a time, each by a process.")
+    ] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default="torch's choice",
+            help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
+        ),
+    ] = None,
+    tracker: TrackerOption = OURS,
+    backbone: BackboneOption = None,
+    neckhead: NeckheadOption = None,
+    net: NetOption = None,
+    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
+) -> None:
+    """Measure a tracker on every image of many bags: one table, and a report for each bag.
+
+    The folder is that of 'autrack evaluate', so that 'autrack compare' takes two of them; the
+    reports are in bags/<BAG>/report.html. Two runs give identical files but for times. A bag that
+    cannot be read or tracked is told, the others count, and the exit status is 1.
+
+    [bold]Examples[/bold]
+
+    autrack evaluate-bags drives/ --image-topic /image --truth-topic /truth --output runs/new
+
+    autrack evaluate-bags 'drives/2026-11-*' --image-topic /image --init /init_box --output runs/new
+
+    autrack compare runs/old runs/new --output comparison/
+    """
+    require(rosbags="bag", matplotlib="plots")
+    if truth_topic is None and init is None:
+        raise typer.BadParameter(
+            "say where the target is: X,Y,W,H on the first image, or a topic; or give "
+            "--truth-topic",
+            param_hint="'--init'",
+        )
+    refuse_time_budget(options)
+    from autrack_ros.evaluation.bags.many import (
+        FORMAT,
+        BagTopics,
+        bag_readers,
+        find_bags,
+        track_bag,
+    )
+
+    models = {"backbone": backbone, "neckhead": neckhead, "net": net}
+    chosen = chosen_tracker(tracker, options, recover, models, timeout)
+    set_threads(threads)
+    box = parse_box(init, "--init") if init is not None and "," in init else init
+    topics = BagTopics(image_topic, truth_topic, box, target)
+    settings = bag_settings(chosen)
+    measure(
+        bag_readers(find_bags(bags), topics),
+        chosen,
+        {"format": FORMAT, **settings},
+        bags,
+        output,
+        jobs,
+        json,
+        partial(track_bag, settings),
+    )
