@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from autrack_ros.tracking.errors import ConfigurationError
 
-
 ALMOST = 0.8  # share of ``lost_frames`` from which on a target is LOST: no score is quite 0
 
 
