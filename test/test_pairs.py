@@ -568,3 +568,26 @@ def test_the_sheet_shows_every_pair(mixed):
     assert sheet.shape == (3 * (SEARCH_SIZE + 4), 4 * (TEMPLATE_SIZE + SEARCH_SIZE + 4), 3)
     assert sheet.dtype == np.uint8
     assert (sheet == (0, 255, 0)).all(axis=2).any()
+
+
+# --- windows that take the target's shape
+
+
+def test_box_windows_show_the_target_as_a_square_of_the_stated_share():
+    rows = []
+    for number, (width, height) in enumerate([(40, 120), (110, 50), (70, 70), (60, 90)]):
+        pixels, outline = drawn_ellipse(width, height)
+        rows.append({"pixels": pixels, "outline": outline, "cutout": True, "source": 0})
+        rows[-1] |= {"object": number, "label": number % 2, "picture": number, "time": 0}
+    still = {"scale": 0.0, "shift": 0.0, "window_aspect": 0.0, "rotation": 0.0, "flip": 0.0}
+    settings = PairSettings(**NO_CHANGE, **still)
+    batch = PairMaker(make_bank(rows), settings, box_windows=(1.4, 5.0)).batch(0)
+    for corners, size, sides, tolerance in (
+        (batch.template_corners, TEMPLATE_SIZE, 1.4, 0.25),  # the tracker's scale is never exact
+        (batch.corners, SEARCH_SIZE, 5.0, 1e-3),
+    ):
+        lengths = corners[:, 2:] - corners[:, :2] + 1
+        torch.testing.assert_close(lengths[:, 0], lengths[:, 1], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(
+            lengths, torch.full_like(lengths, size / sides), rtol=tolerance, atol=0.0
+        )

@@ -18,7 +18,7 @@ from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.tracking.presets import LossSettings
-from autrack_ros.training import train
+from autrack_ros.training import share_weights, train
 from autrack_ros.training.bank import CropBank
 from autrack_ros.training.config import OptimizationSettings, load_config
 from autrack_ros.training.curve import draw_learning_curve
@@ -485,3 +485,15 @@ def test_a_missing_training_set_is_told_before_any_work(tmp_path):
     with pytest.raises(DataError, match=r"training set blocks: the folder .*gone does not exist"):
         train(config, tmp_path / "out", "cpu")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_final_weights_are_as_much_as_stated_those_of_the_start():
+    start, trained = LiteSiamFCpp(EfficientNetLite0()), LiteSiamFCpp(EfficientNetLite0())
+    initial = {key: value.clone() for key, value in start.state_dict().items()}
+    before = {key: value.clone() for key, value in trained.state_dict().items()}
+    share_weights(trained, initial, 0.25)
+    key = "lateral16.conv.weight"
+    expected = 0.75 * before[key] + 0.25 * initial[key]
+    torch.testing.assert_close(trained.state_dict()[key], expected)
+    share_weights(trained, initial, 0.0)
+    torch.testing.assert_close(trained.state_dict()[key], expected)
