@@ -12,7 +12,7 @@ from autrack_ros.tracking.siamese import Prediction, response_grid
 
 TowerBlock = Callable[[int, int, bool], nn.Module]  # (in channels, out channels, batch norm)
 OutputBlock = Callable[[int, int], nn.Module]  # (in channels, out channels)
-CERTAIN = 16.0  # a logit of 1, to the rounding of float32
+CERTAIN = 20.0  # a logit of 1, to the rounding of float32
 
 
 def plain_block(in_channels: int, out_channels: int, bn: bool) -> nn.Module:
