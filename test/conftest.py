@@ -20,6 +20,18 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 _peaks_mb: dict[str, int] = {}  # of memory, by worker
 
 
+@pytest.fixture
+def threads_as_before() -> Iterator[None]:
+    """For tests of commands, which set the threads of torch and OpenCV for their process."""
+    import cv2
+    import torch
+
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    yield
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _give_memory_back() -> Iterator[None]:
     """One process runs many files: what one took, the next must not pay for."""

@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from stand_in_tracker import STEP, StandInTracker
 from test_datasets import FRAMES, MAKERS, TRUTH, from_one, make_otb, write_images, write_lines
 from typer.testing import CliRunner
@@ -31,14 +30,7 @@ from autrack_ros.tracking.presence import TrackState
 ROOT = Path(__file__).parents[1]
 TRACKER = TrackerOptions().preset
 runner = CliRunner()
-
-
-@pytest.fixture(autouse=True)
-def threads():
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    yield
-    torch.set_num_threads(before[0])
-    cv2.setNumThreads(before[1])
+pytestmark = pytest.mark.usefixtures("threads_as_before")
 
 
 @pytest.fixture

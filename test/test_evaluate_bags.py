@@ -6,14 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("rosbags", reason="bags need rosbags")
 pytest.importorskip("matplotlib", reason="the plots need matplotlib")
 
-import torch
 from bag_clips import FRAMES, make_sequence, truth_boxes
 from test_evaluate import files_of
 from typer.testing import CliRunner
@@ -32,14 +30,7 @@ EXAMPLE = ("--tracker", "examples.template_matching:TemplateMatching", "--thread
 TOPICS = ("--image-topic", "/image", "--truth-topic", "/truth")
 NAMES = ["east_one", "east_two", "west"]
 runner = CliRunner()
-
-
-@pytest.fixture(autouse=True)
-def threads():
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    yield
-    torch.set_num_threads(before[0])
-    cv2.setNumThreads(before[1])
+pytestmark = pytest.mark.usefixtures("threads_as_before")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from test_datasets import TRUTH, from_one, make_folder, make_otb
 from typer.testing import CliRunner
 
@@ -29,14 +28,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data" / "dev_sequences"
 VIT = DATA.parent / "peers" / "vittrack" / "object_tracking_vittrack_2023sep.onnx"
 IMAGE = np.zeros((64, 64, 3), np.uint8)
 runner = CliRunner()
-
-
-@pytest.fixture(autouse=True)
-def threads():
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    yield
-    torch.set_num_threads(before[0])
-    cv2.setNumThreads(before[1])
+pytestmark = pytest.mark.usefixtures("threads_as_before")
 
 
 class OpenCVTracker:

@@ -9,6 +9,7 @@ import typer
 
 from autrack_ros.cli.console import err_console, long_term_table, numbers_table, write_json
 from autrack_ros.cli.extras import require
+from autrack_ros.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.comparison.compare import Comparison
@@ -36,9 +37,7 @@ def compare(
             help="The sequences of the runs, for the pictures of where they part.",
         ),
     ] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write every number here; - is stdout.")
-    ] = None,
+    json: JsonOption = None,
     common: Annotated[
         bool,
         typer.Option(

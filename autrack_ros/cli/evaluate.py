@@ -17,8 +17,8 @@ from autrack_ros.cli.chosen import (
     TrackerOption,
     chosen_tracker,
 )
-from autrack_ros.cli.measuring import measure, set_threads
-from autrack_ros.cli.options import RecoverOption, TrackerOptions, with_tracker_options
+from autrack_ros.cli.measuring import ThreadsOption, measure, set_threads
+from autrack_ros.cli.options import JsonOption, RecoverOption, TrackerOptions, with_tracker_options
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.datasets import Readers
@@ -44,9 +44,7 @@ def evaluate(
     sequences: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Only these sequences.")
     ] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write every number here; - is stdout.")
-    ] = None,
+    json: JsonOption = None,
     results_dir: Annotated[
         Path | None,
         typer.Option(
@@ -56,14 +54,7 @@ def evaluate(
     jobs: Annotated[
         int, typer.Option(min=1, help="Sequences tracked at a time, each by a process.")
     ] = 1,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            show_default="torch's choice",
-            help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
-        ),
-    ] = None,
+    threads: ThreadsOption = None,
     tracker: TrackerOption = OURS,
     backbone: BackboneOption = None,
     neckhead: NeckheadOption = None,

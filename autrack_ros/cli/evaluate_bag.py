@@ -30,6 +30,35 @@ if TYPE_CHECKING:
     from autrack_ros.evaluation.bags.reading import Bag
     from autrack_ros.evaluation.bags.tracks import Run
 
+# What is read of a bag.
+ImageTopicOption = Annotated[
+    str,
+    typer.Option(
+        metavar="TOPIC",
+        help="Images: sensor_msgs/Image or CompressedImage.",
+        show_default=False,
+    ),
+]
+TruthTopicOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TOPIC",
+        help="Boxes to compare with: autrack_ros/InitBox or vision_msgs/Detection2DArray, "
+        "each of the image that has its stamp.",
+    ),
+]
+InitOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y,W,H|TOPIC",
+        help="The target on the first image, or a topic whose first box it is. "
+        "By default the first box to compare with.",
+    ),
+]
+TargetOption = Annotated[
+    str, typer.Option(metavar="ID", help="Which one, where a topic has several.")
+]
+
 
 @with_tracker_options
 def evaluate_bag(
@@ -37,24 +66,10 @@ def evaluate_bag(
         Path,
         typer.Argument(help="Folder of a rosbag2, sqlite3 or mcap, compressed or not."),
     ],
-    image_topic: Annotated[
-        str,
-        typer.Option(
-            metavar="TOPIC",
-            help="Images: sensor_msgs/Image or CompressedImage.",
-            show_default=False,
-        ),
-    ],
+    image_topic: ImageTopicOption,
     options: TrackerOptions,
     recover: RecoverOption = True,
-    truth_topic: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOPIC",
-            help="Boxes to compare with: autrack_ros/InitBox or vision_msgs/Detection2DArray, "
-            "each of the image that has its stamp.",
-        ),
-    ] = None,
+    truth_topic: TruthTopicOption = None,
     truth: Annotated[
         Path | None,
         typer.Option(
@@ -62,17 +77,8 @@ def evaluate_bag(
             help="Boxes to compare with, one x,y,w,h an image; nan,nan,nan,nan: absent.",
         ),
     ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X,Y,W,H|TOPIC",
-            help="The target on the first image, or a topic whose first box it is. "
-            "By default the first box to compare with.",
-        ),
-    ] = None,
-    target: Annotated[
-        str, typer.Option(metavar="ID", help="Which one, where a topic has several.")
-    ] = "",
+    init: InitOption = None,
+    target: TargetOption = "",
     output: Annotated[
         Path | None,
         typer.Option(

@@ -18,10 +18,18 @@ from autrack_ros.cli.chosen import (
     TrackerOption,
     chosen_tracker,
 )
-from autrack_ros.cli.evaluate_bag import bag_settings, refuse_time_budget
+from autrack_ros.cli.evaluate_bag import (
+    ImageTopicOption,
+    InitOption,
+    TargetOption,
+    TruthTopicOption,
+    bag_settings,
+    refuse_time_budget,
+)
 from autrack_ros.cli.extras import require
-from autrack_ros.cli.measuring import measure, set_threads
+from autrack_ros.cli.measuring import ThreadsOption, measure, set_threads
 from autrack_ros.cli.options import (
+    JsonOption,
     RecoverOption,
     TrackerOptions,
     parse_box,
@@ -39,14 +47,7 @@ def evaluate_bags(
             show_default=False,
         ),
     ],
-    image_topic: Annotated[
-        str,
-        typer.Option(
-            metavar="TOPIC",
-            help="Images: sensor_msgs/Image or CompressedImage.",
-            show_default=False,
-        ),
-    ],
+    image_topic: ImageTopicOption,
     output: Annotated[
         Path,
         typer.Option(
@@ -57,39 +58,14 @@ def evaluate_bags(
     ],
     options: TrackerOptions,
     recover: RecoverOption = True,
-    truth_topic: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOPIC",
-            help="Boxes to compare with: autrack_ros/InitBox or vision_msgs/Detection2DArray, "
-            "each of the image that has its stamp.",
-        ),
-    ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X,Y,W,H|TOPIC",
-            help="The target on the first image, or a topic whose first box it is. "
-            "By default the first box to compare with.",
-        ),
-    ] = None,
-    target: Annotated[
-        str, typer.Option(metavar="ID", help="Which one, where a topic has several.")
-    ] = "",
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write every number here; - is stdout.")
-    ] = None,
+    truth_topic: TruthTopicOption = None,
+    init: InitOption = None,
+    target: TargetOption = "",
+    json: JsonOption = None,
     jobs: Annotated[
         int, typer.Option(min=1, help="Bags tracked at a time, each by a process.")
     ] = 1,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            show_default="torch's choice",
-            help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
-        ),
-    ] = None,
+    threads: ThreadsOption = None,
     tracker: TrackerOption = OURS,
     backbone: BackboneOption = None,
     neckhead: NeckheadOption = None,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from autrack_ros.cli.chosen import ChosenTracker
 from autrack_ros.cli.console import (
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
     from autrack_ros.evaluation.datasets import Readers
     from autrack_ros.evaluation.results import SequenceResult
     from autrack_ros.evaluation.runner import Answer, FollowsTarget
+
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        show_default="torch's choice",
+        help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
+    ),
+]
 
 
 def measure(

@@ -24,6 +24,9 @@ RecoverOption = Annotated[
         help="As in the node: a target may be LOST, and is looked for. Or the bare tracker.",
     ),
 ]
+JsonOption = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Write every number here; - is stdout.")
+]
 _MODEL = "Model"
 _ADAPTATION = "Template update"
 
