@@ -304,29 +304,23 @@ class TrackingEngine:
         return torch.tensor(corners, dtype=torch.float32, device=self.device)
 
     def _template_geometry(self, box: Box) -> CropGeometry:
-        settings = self.settings
-        if settings.box_windows:
-            sides = settings.box_windows[0]
-            return CropGeometry(
-                box.pixel_center, (box.w * sides, box.h * sides), settings.template_size
-            )
-        return CropGeometry.square(
-            box.pixel_center,
-            context_side(box.w, box.h, settings.context_amount),
-            settings.template_size,
-            settings.corner_aligned,
-        )
+        return self._geometry(box.pixel_center, (box.w, box.h), 0, self.settings.template_size)
 
     def _search_geometry(
         self, center: tuple[float, float], size: tuple[float, float]
     ) -> CropGeometry:
+        return self._geometry(center, size, 1, self.settings.search_size)
+
+    def _geometry(
+        self, center: tuple[float, float], size: tuple[float, float], which: int, pixels: int
+    ) -> CropGeometry:
+        """The window of a target's template (``which`` 0) or search region (1)."""
         settings = self.settings
         if settings.box_windows:
-            sides = settings.box_windows[1]
-            return CropGeometry(center, (size[0] * sides, size[1] * sides), settings.search_size)
-        side = context_side(*size, settings.context_amount)
-        side *= settings.search_size / settings.template_size
-        return CropGeometry.square(center, side, settings.search_size, settings.corner_aligned)
+            sides = settings.box_windows[which]
+            return CropGeometry(center, (size[0] * sides, size[1] * sides), pixels)
+        side = context_side(*size, settings.context_amount) * (pixels / settings.template_size)
+        return CropGeometry.square(center, side, pixels, settings.corner_aligned)
 
     def _response_to_image(self, geometry: CropGeometry) -> np.ndarray:
         rows, cols = self._response_shape

@@ -67,13 +67,10 @@ def _load_imagenet(backbone: EfficientNetLite0) -> None:
 def _load_tracker(network: FearSiamFCpp, path: Path) -> None:
     """All of FEAR-XS."""
     head = network.head
-    parts: list[nn.Module] = [network.basemodel, network.neck, network.c_x, network.r_x]
-    parts += [head.get_submodule(f"{branch}_p5_conv1") for branch in ("cls", "bbox")]
-    parts += [head.get_submodule(f"bbox_p5_conv{index}") for index in (2, 3)]
-    parts += [head.bbox_offsets_p5]
-    parts += [head.get_submodule(f"cls_p5_conv{index}") for index in (2, 3)]
-    parts += [head.cls_score_p5]
-    _load_convolutions(parts, path)
+    towers = ("cls_p5_conv1", "bbox_p5_conv1", "bbox_p5_conv2", "bbox_p5_conv3", "bbox_offsets_p5",
+              "cls_p5_conv2", "cls_p5_conv3", "cls_score_p5")  # fmt: skip
+    parts = [network.basemodel, network.neck, network.c_x, network.r_x]
+    _load_convolutions([*parts, *map(head.get_submodule, towers)], path)
     with torch.no_grad():
         # Its correlation is not divided by the root of the number of channels.
         for branch in ("cls", "bbox"):
