@@ -20,7 +20,7 @@ from autrack_ros.msg import AdaptationReport, Status, Track, TrackArray
 from autrack_ros.srv import Initialize, RemoveTarget
 from browser import Tab, chromium
 from node_client import MODULE as NODE
-from node_client import Client
+from node_client import Client, box_of_track
 from pictures import BOX, HEIGHT, WIDTH, moved, picture
 from rclpy.node import Node
 from ros_node import ros_node
@@ -33,7 +33,7 @@ from web_stand_in import next_event, until, with_client
 
 from autrack_ros.node import qos
 from autrack_ros.node.image_conversion import bgr_to_image, float_to_image
-from autrack_ros.tracking import Box, iou
+from autrack_ros.tracking import iou
 
 MODULE = "autrack_ros.web.web_view"
 FOLLOW = {"type": "follow", "n": 1, "id": "cup", "x": 100, "y": 80, "width": 50, "height": 40}
@@ -352,31 +352,30 @@ def test_box_drawn_in_the_browser_is_followed_by_the_node():
             until(lambda: client.spin_once() or client.images.get_subscription_count(), "node", 90)
             view = View(*place)
             tab = Tab(browser, f"{view.url}/", (WIDTH, HEIGHT))
-            step = 0
 
-            def go_on() -> None:
-                nonlocal step
-                client.images.publish(client.image(min(step // 4, 40)))
-                step += 1
+            def camera_stands() -> None:
+                client.images.publish(client.image())
                 for _ in range(3):
                     client.spin_once()
 
-            until(lambda: go_on() or tab.page.locator("#stage-empty").is_hidden(), "picture", 30)
-            start = moved(BOX, min(step // 4, 40))
-            tab.drag((start.x, start.y), (start.x + start.w, start.y + start.h))
+            def shown() -> bool:
+                camera_stands()
+                return tab.page.locator("#stage-empty").is_hidden()
+
+            until(shown, "picture", 30)
+            tab.drag((BOX.x, BOX.y), (BOX.x + BOX.w, BOX.y + BOX.h))
             tab.page.fill("#name", "patch")
             tab.page.keyboard.press("Enter")
 
-            def on_target() -> bool:
-                go_on()
-                tracks = [t for t in client.tracks if t.state == Track.TRACKING]
-                if not tracks or step < 160:
-                    return False
-                last = tracks[-1]
-                x, y = last.center_x - last.size_x / 2, last.center_y - last.size_y / 2
-                return iou(Box(x, y, last.size_x, last.size_y), moved(BOX, 40)) > 0.6
+            def tracking() -> bool:
+                camera_stands()
+                return any(track.state == Track.TRACKING for track in client.tracks)
 
-            until(on_target, "track", 60)
+            until(tracking, "track", 90)
+            for step in range(1, 41):
+                track = client.send(client.image(step))
+            assert track.state == Track.TRACKING
+            assert iou(box_of_track(track), moved(BOX, 40)) > 0.6
             tab.wait_for_text("#targets", "patch")
             tab.wait_for_text("#targets", "tracking")
             tab.wait_for_text("#loss-text", "patch: loss")
