@@ -30,7 +30,7 @@ from autrack_ros.training.sources.boxes import Boxes
 from autrack_ros.training.trainer import Trainer, TrainingError
 
 HELD_OUT = Path("config/training/held_out_films.yaml")  # a list that the others name
-BATCH = 8  # pairs; as many as are trained on, 32, would take 5 GB and four times as long
+BATCH, BLOCK = 8, 16  # pairs; as many as are trained on, 32, would take 5 GB and four times as long
 
 COLORS = {"red": (40, 40, 220), "green": (60, 200, 40), "blue": (220, 90, 30), "white": (240,) * 3}
 
@@ -134,13 +134,14 @@ def _small_batches():
         for name, module in list(sys.modules.items()):
             if name.startswith("autrack_ros.training") and hasattr(module, "BATCH"):
                 patch.setattr(module, "BATCH", BATCH)
+        patch.setattr("autrack_ros.training.features.BLOCK", BLOCK)
         yield
 
 
 QUICK = OptimizationSettings(
     pairs=32,
-    validation_pairs=32,
-    passes=2,
+    validation_pairs=8,
+    passes=1,
     frozen_layers=12,
     learning_rate=0.005,
     warmup=5,
@@ -178,13 +179,13 @@ def network(maker) -> LiteSiamFCpp:
 
 
 def cache_in(folder: Path, maker: PairMaker, network: LiteSiamFCpp, layers: int) -> FeatureCache:
-    return FeatureCache(folder, maker, FrozenLayers(network, layers), block=32)
+    return FeatureCache(folder, maker, FrozenLayers(network, layers))
 
 
 @pytest.fixture(scope="module")
 def cache(maker, network, tmp_path_factory) -> FeatureCache:
     cache = cache_in(tmp_path_factory.mktemp("features"), maker, network, 12)
-    assert cache.fill(range(160)) == 5
+    assert cache.fill(range(144)) == 9
     return cache
 
 
@@ -212,7 +213,7 @@ def steps_until(trainer: Trainer, iteration: int):
 @pytest.mark.parametrize("layers", [6, 9, 12])
 def test_cached_features_are_those_of_the_frozen_layers(maker, network, tmp_path, layers):
     cache = cache_in(tmp_path, maker, network, layers)
-    cache.fill(range(64))
+    cache.fill(range(16))
     batch, pairs = cache.batch(range(BATCH, 2 * BATCH)), maker.batch(1)
     with torch.inference_mode():
         expected = network.basemodel(pairs.search)
@@ -227,10 +228,10 @@ def test_cached_features_are_those_of_the_frozen_layers(maker, network, tmp_path
 def test_a_filled_cache_is_used_again_and_a_gap_is_filled(cache, maker, network):
     again = cache_in(cache.folder.parent, maker, network, 12)
     assert again.folder == cache.folder
-    assert again.fill(range(160)) == 0
+    assert again.fill(range(144)) == 0
     before = again.batch([7]).search[0]
     again.path_of(0).unlink()
-    assert again.fill(range(160)) == 1
+    assert again.fill(range(144)) == 1
     assert torch.equal(again.batch([7]).search[0], before)
 
 
@@ -296,21 +297,21 @@ def test_training_loads_matplotlib_only_to_draw():
 
 
 def test_pairs_that_come_in_rounds_are_on_disk_one_round_at_a_time(maker, network, tmp_path):
-    settings = replace(QUICK, pairs=64, rounds=2, passes=2)
+    settings = replace(QUICK, validation_pairs=16, rounds=2, passes=2)
     cache = cache_in(tmp_path / "features", maker, network, 12)
     trainer = trainer_in(tmp_path, network, CachedFeed(cache, settings), settings)
     seen = []
     trainer.run(
         lambda done, total, note: seen.append((done, len(list(cache.folder.glob("*.npy")))))
     )
-    assert trainer.iteration == 2 * 2 * (32 // BATCH)
+    assert trainer.iteration == 2 * 2 * (16 // BATCH)
     # A block is a round: one at a time, and from the first save on that of validation.
     assert max(blocks for _, blocks in seen) <= 2
-    assert sorted(path.stem for path in cache.folder.glob("*.npy")) == ["00000000", "00000064"]
+    assert sorted(path.stem for path in cache.folder.glob("*.npy")) == ["00000000", "00000032"]
 
 
 def test_a_round_that_is_interrupted_is_gone_on_with(maker, network, tmp_path):
-    settings = replace(QUICK, pairs=64, rounds=2, passes=2, save_every=3)
+    settings = replace(QUICK, validation_pairs=16, rounds=2, passes=2, save_every=3)
     feeds = [CachedFeed(cache_in(tmp_path / n, maker, network, 12), settings) for n in "ab"]
     whole = trainer_in(tmp_path / "whole", network, feeds[0], settings)
     whole.run()
@@ -328,7 +329,7 @@ def test_a_round_that_is_interrupted_is_gone_on_with(maker, network, tmp_path):
 
 
 def test_the_depth_wise_kernels_of_the_backbone_can_stay(maker, network, tmp_path):
-    settings = replace(QUICK, pairs=64, passes=1, frozen_layers=9, backbone_kernels=False)
+    settings = replace(QUICK, pairs=16, frozen_layers=9, backbone_kernels=False)
     feed = LiveFeed(maker, FrozenLayers(network, 9), settings)
     trainer = trainer_in(tmp_path, network, feed, settings)
     trainer.run()
@@ -352,7 +353,7 @@ def test_more_frozen_layers_than_there_are_are_refused_before_any_work(tmp_path)
 def test_training_changes_the_layers_that_are_not_frozen_and_no_other(
     maker, network, tmp_path, frozen_layers
 ):
-    settings = replace(QUICK, pairs=16, validation_pairs=8, passes=1, frozen_layers=frozen_layers)
+    settings = replace(QUICK, pairs=16, frozen_layers=frozen_layers)
     feed = LiveFeed(maker, FrozenLayers(network, frozen_layers), settings)
     trainer = trainer_in(tmp_path, network, feed, settings)
     trainer.run()
@@ -376,7 +377,7 @@ def test_the_same_seed_gives_the_same_weights(cache, network, tmp_path):
 
 
 def test_a_training_that_is_interrupted_ends_with_the_same_weights(cache, network, tmp_path):
-    settings = replace(QUICK, passes=4, save_every=10)
+    settings = replace(QUICK, passes=2, save_every=3)
     feed = CachedFeed(cache, settings)
     whole = trainer_in(tmp_path / "whole", network, feed, settings)
     whole.run()
@@ -385,20 +386,20 @@ def test_a_training_that_is_interrupted_ends_with_the_same_weights(cache, networ
         pass
 
     def kill(done: int, total: int, note: str) -> None:
-        if done == 15:
+        if done == 5:
             raise Killed
 
     with pytest.raises(Killed):
         trainer_in(tmp_path / "parts", network, feed, settings).run(kill)
     resumed = trainer_in(tmp_path / "parts", network, feed, settings)
-    assert resumed.iteration == 10
+    assert resumed.iteration == 3
     resumed.run()
     for key, value in whole.averaged.state_dict().items():
         assert torch.equal(value, resumed.averaged.state_dict()[key]), key
 
 
 def test_a_checkpoint_of_other_settings_is_refused_by_name(cache, network, tmp_path):
-    settings = replace(QUICK, passes=1)
+    settings = replace(QUICK, pairs=16)
     feed = CachedFeed(cache, settings)
     trainer_in(tmp_path, network, feed, settings).run()
     with pytest.raises(CheckpointError, match=r"checkpoint\.pt.*learning_rate"):

@@ -23,6 +23,8 @@ from autrack_ros.tracking.lite import LayeredSiamese
 from autrack_ros.tracking.runtime import import_openvino, to_openvino
 from autrack_ros.training.pairs import BATCH, SEARCH_SIZE, TEMPLATE_SIZE, PairBatch, PairMaker
 
+BLOCK = 512  # pairs per file, a multiple of BATCH
+
 Maps = tuple[Tensor, ...]
 Extractor = Callable[[Tensor], Maps]  # (BATCH, 3, S, S) crops -> maps of the frozen layers
 
@@ -83,7 +85,6 @@ class FeatureCache:
         maker: makes the pairs.
         frozen: makes the features.
         workers: processes that make them; 1 works in this one. No influence on the result.
-        block: pairs per file, a multiple of ``BATCH``.
         report: called with the blocks done and wanted.
     """
 
@@ -93,16 +94,16 @@ class FeatureCache:
         maker: PairMaker,
         frozen: FrozenLayers,
         workers: int = 1,
-        block: int = 512,
         report: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        self.block = block
+        self.block = BLOCK
         self.maker = maker
         self.frozen = frozen
         self.folder = folder / _fingerprint(maker, frozen)
         self._workers = workers
         self._report = report
         self._blocks: dict[int, np.ndarray] = {}
+        self._writer: _BlockWriter | None = None
         self._pool: Pool | None = None
         self._making: dict[int, AsyncResult[None]] = {}
 
@@ -117,10 +118,11 @@ class FeatureCache:
         done = len(wanted) - len(missing)
         self._report(done, len(wanted))
         self.prefetch(numbers)
-        writer = _BlockWriter(self) if self._workers == 1 and missing else None
+        if self._workers == 1 and missing and self._writer is None:
+            self._writer = _BlockWriter(self)
         for index in missing:
-            if writer is not None:
-                writer.write(index)
+            if self._writer is not None:
+                self._writer.write(index)
             else:
                 self._making.pop(index).get()
             done += 1
