@@ -27,12 +27,16 @@ from autrack_ros.tracking.networks import NETWORKS
 pytest.importorskip("openvino")
 
 from autrack_ros.evaluation.peers.networks import count_parameters
-from benchmarks.peers import PEERS, accuracy, geometry, ours, speed, tables
+from benchmarks.peers import PEERS, accuracy, failures, geometry, ours, speed, tables
 from benchmarks.peers.accuracy import Entry, Outcome, SequenceSet
 
 ROOT = Path(__file__).parents[1]
 FILES = ROOT.parent / "shared/data/peers"
 needs_files = pytest.mark.skipif(not FILES.is_dir(), reason="needs ../shared/data/peers")
+
+
+def outcome(auc: float, astray: float, ends_astray: bool) -> Outcome:
+    return Outcome(auc, astray, ends_astray, boxes=np.empty((0, 4)))
 
 
 # --- the peers
@@ -161,10 +165,11 @@ def test_a_sequence_is_tracked_once(street, tmp_path):
     )
     assert Standing.made == before + 1
     assert first == again
-    assert first["stays/1"] == Outcome(pytest.approx(20 / 21), 0.0, False)
+    assert first["stays/1"] == outcome(pytest.approx(20 / 21), 0.0, False)
     # Steps of half its width: the second frame overlaps, the third touches.
     assert first["goes/0"].astray == pytest.approx(5 / 6)
     assert first["goes/0"].ends_astray
+    assert first["goes/0"].boxes.shape == (7, 4)
     other = Entry("Standing", Standing, settings(threads=2))
     accuracy.run(other, street, tmp_path / "cache", 1, lambda *told: None)
     assert Standing.made == before + 2
@@ -208,8 +213,8 @@ def test_our_tracker_follows_a_made_clip_with_lost_and_search():
 
 
 OUTCOMES = {
-    "ours": {"a": Outcome(0.7, 0.0, False), "b": Outcome(0.5, 0.5, True)},
-    "theirs": {"a": Outcome(0.6, 0.0, False), "b": Outcome(0.7, 0.1, False)},
+    "ours": {"a": outcome(0.7, 0.0, False), "b": outcome(0.5, 0.5, True)},
+    "theirs": {"a": outcome(0.6, 0.0, False), "b": outcome(0.7, 0.1, False)},
 }
 WORDS = {"a": ("person", "people_and_animals"), "b": ("thing", "lookalikes")}
 
@@ -232,8 +237,8 @@ def test_a_group_that_is_empty_has_no_column():
 def test_the_table_of_differences_compares_with_the_first():
     names = [str(number) for number in range(4)]
     outcomes = {
-        "ours": {name: Outcome(0.7, 0.0, False) for name in names},
-        "theirs": {name: Outcome(0.6, 0.0, False) for name in names},
+        "ours": {name: outcome(0.7, 0.0, False) for name in names},
+        "theirs": {name: outcome(0.6, 0.0, False) for name in names},
     }
     *_, row = tables.difference_table(outcomes, {name: () for name in names}).splitlines()
     same = "+0.100 (+0.100 to +0.100)"
@@ -245,6 +250,28 @@ def test_sequences_that_end_astray_are_in_brackets():
         "| a | 0.700 | 0.600 |",
         "| b | (0.500) | 0.700 |",
     ]
+
+
+def test_the_picture_of_failures_shows_the_worst_first_with_the_best_of_the_others(street):
+    truth = street.readers["stays/1"]().truth
+    away = Outcome(0.2, 0.0, False, np.add(truth, (60, 0, 0, 0)))
+    near = Outcome(0.9, 0.0, False, truth)
+    outcomes = {
+        "ours": {"goes/0": near, "stays/1": away},
+        "ours, updated": {"goes/0": near, "stays/1": near},
+        "poor": {"goes/0": near, "stays/1": away},
+        "good": {"goes/0": near, "stays/1": near},
+    }
+    sheet = failures.failure_sheet(outcomes, street, rows=1)
+    width, height = failures.TILE
+    assert sheet.shape == (height, failures.MOMENTS * width, 3)
+    first, *later = np.hsplit(sheet, failures.MOMENTS)
+    for color in (failures.OURS, failures.PEERS):
+        assert not (first == color).all(2).any()
+        assert all((tile == color).all(2).any() for tile in later)
+    x = {color: (later[0] == color).all(2).nonzero()[1].min() for color in
+         (failures.OURS, failures.PEERS)}  # fmt: skip
+    assert x[failures.OURS] > x[failures.PEERS] + 30
 
 
 # --- speed

@@ -1,6 +1,7 @@
 """Our tracker beside NanoTrack v2, LightTrack, FEAR-XS and VitTrack, in one run.
 
     python -m benchmarks.peers [--weights FILE] [--preset NAME] [--part accuracy speed]
+                             [--failures PICTURE]
 
 Accuracy: success AUC on development sequences and on the films that are never trained on, with
 paired 95 % intervals; how often something else is followed. What was tracked is kept below --cache,
@@ -64,6 +65,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--cache", type=Path, default=Path(".cache/peers"))
     parser.add_argument("--output", type=Path, default=Path(".cache/peers/tables.md"))
+    parser.add_argument(
+        "--failures", type=Path, metavar="PICTURE", help="gets the films on which ours does worst"
+    )
     parser.add_argument("--jobs", type=positive, default=1)
     parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--frames", type=positive, default=300, help="timed, of each")
@@ -72,6 +76,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def accuracy(arguments: argparse.Namespace) -> Iterator[str]:
     """The tables of both sets."""
+    import cv2
+
     from benchmarks.peers import tables
     from benchmarks.peers.accuracy import (
         dev_sequences,
@@ -80,6 +86,7 @@ def accuracy(arguments: argparse.Namespace) -> Iterator[str]:
         peer_entries,
         run,
     )
+    from benchmarks.peers.failures import failure_sheet
 
     entries = [
         *our_entries(arguments.preset, arguments.weights, arguments.threads),
@@ -95,6 +102,9 @@ def accuracy(arguments: argparse.Namespace) -> Iterator[str]:
         yield tables.accuracy_table(outcomes, sequences.groups)
         yield tables.difference_table(outcomes, sequences.groups)
         yield tables.sequence_table(outcomes)
+    if arguments.failures:
+        # The films, the last of the sets.
+        cv2.imwrite(str(arguments.failures), failure_sheet(outcomes, sequences))
 
 
 def speed(arguments: argparse.Namespace) -> str:

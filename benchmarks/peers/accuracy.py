@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a tracker made of a sequence; see ``evaluation.metrics``."""
+    """What a tracker made of a sequence: N x 4 boxes, and see ``evaluation.metrics``."""
 
     auc: float
     astray: float
     ends_astray: bool
+    boxes: np.ndarray = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,10 @@ def run(
 def _outcome(boxes: np.ndarray, truth: np.ndarray) -> Outcome:
     overlaps = metrics.ious(boxes, truth)
     return Outcome(
-        metrics.success_auc(overlaps), metrics.astray(overlaps), metrics.ends_astray(overlaps)
+        metrics.success_auc(overlaps),
+        metrics.astray(overlaps),
+        metrics.ends_astray(overlaps),
+        boxes,
     )
 
 
