@@ -71,9 +71,10 @@ class Peer:
         return PeerTracker(lambda: create(parameters))
 
 
+# No extra of ours: it could not remove opencv-python-headless, which writes the same files.
 _CONTRIB = (
-    "the package opencv-contrib-python-headless has it, to be installed in place of "
-    "opencv-python-headless"
+    "`pip uninstall --yes opencv-python-headless`, then "
+    "`pip install 'opencv-contrib-python-headless>=4.5.4,<5'` (docs/install.md)"
 )
 OPENCV = {
     "csrt": Peer("TrackerCSRT", (), _CONTRIB),
