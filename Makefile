@@ -8,10 +8,11 @@ ADDRESS ?= 127.0.0.1
 
 VENV := .venv
 JAZZY := .venv-jazzy
+DOCS := .venv-docs
 RUN := $(VENV)/bin/python
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
 
-.PHONY: help demo web-demo follow-demo test test-jazzy lint train study clean .venv
+.PHONY: help demo web-demo follow-demo test test-jazzy lint docs dist train study clean .venv
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -39,6 +40,31 @@ lint: .venv ## ruff, and mypy with the installed ROS 2 and with what all support
 	$(RUN) -m mypy
 	MYPYPATH=test/stubs $(RUN) -m mypy --cache-dir .mypy_cache/stubs
 
+# The pages lie in the repository where they are read with it, and link to each other there: they are copied as they are.
+PAGES = README.md NOTICE docs benchmarks/README.md autrack_ros/demo/README.md config/training docker examples \
+	autrack_ros/web/static/favicon.svg $(wildcard config/*.* $(addprefix autrack_ros/tracking/weights/*.,md png jpg))
+docs: $(DOCS)/installed ## the documentation as a site into site/ (python3 -m http.server -d site); broken links are errors
+	rm -rf build/pages site && mkdir -p build/pages
+	cp -r --parents $(PAGES) build/pages
+	$(DOCS)/bin/zensical build --strict
+
+# A wheel per Python and ROS 2 distribution: build/dist/ has an environment for each.
+PYTHONS ?= $(foreach version,3.10 3.11 3.12 3.13,$(shell command -v python$(version)))
+define wheel
+	$(1) -m venv build/dist/$(2)-$(notdir $(1))
+	sed '/^torch/d' $(3) > build/dist/requirements.txt
+	build/dist/$(2)-$(notdir $(1))/bin/python -m pip install -q -r build/dist/requirements.txt
+	ROS_DISTRO=$(2) build/dist/$(2)-$(notdir $(1))/bin/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
+
+endef
+dist: ## wheels into dist/: without ROS, and with messages for Kilted and Jazzy (PYTHONS="python3.11 ...": by default all here from 3.10 to 3.13)
+	rm -rf dist build/dist
+	$(PYTHON) -m venv build/dist/plain
+	env -u ROS_DISTRO build/dist/plain/bin/python -m pip wheel -q --no-deps -w dist .
+	$(foreach python,$(PYTHONS),$(call wheel,$(python),kilted,requirements.txt))
+	$(foreach python,$(PYTHONS),$(call wheel,$(python),jazzy,requirements-jazzy.txt))
+	ls -l dist
+
 train: .venv ## train both models anew: fetch the pictures; the default; autrack_lite0
 	$(RUN) -m autrack_ros.training.fetch
 	$(RUN) -m autrack_ros.cli train
@@ -49,7 +75,7 @@ study: .venv ## measure what the template update is worth: docs/template_update.
 	$(RUN) -m benchmarks.template_update config/study/template_update.yaml
 
 clean: ## remove all that make made, but the environment and the fetched clips
-	rm -rf build demo_output follow_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist site demo_output follow_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find autrack_ros test launch -name __pycache__ -prune -exec rm -rf {} +
 
 # The environment: ROS 2 and torch, then this package with its messages. `python -m` from this folder takes the modules
@@ -72,6 +98,14 @@ $(JAZZY)/installed: requirements-jazzy.txt setup.py setup.cfg package.xml CMakeL
 	$(PYTHON) -m venv $(JAZZY)
 	$(JAZZY)/bin/python -m pip install -q -r requirements-jazzy.txt
 	$(JAZZY)/bin/python -m pip install -q --no-build-isolation ".[bag,test]"
+	touch $@
+
+# The extra `docs` alone: the pages need nothing else of this package, so that it is not installed.
+$(DOCS)/installed: setup.cfg
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -c 'import configparser as c; p = c.ConfigParser(); p.read("setup.cfg"); \
+	print(p["options.extras_require"]["docs"])' > $(DOCS)/requirements.txt
+	$(DOCS)/bin/python -m pip install -q -r $(DOCS)/requirements.txt
 	touch $@
 
 # A shot of 55 frames out of a film of 250: a parked bicycle, and somebody who walks past it.

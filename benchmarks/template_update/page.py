@@ -111,6 +111,7 @@ def write_page(study: Study, command: str, page: Path, discussion: Path) -> None
     draw_overfitting(_overfitting_points(findings, learners), overfitting)
     parts = [
         "# What the template update is worth",
+        "Decide here whether to leave the template update on.",
         f"*Made by `{command}`. Nothing here was typed in but the section Conclusion.*",
         _state(findings),
         "## Conclusion",
