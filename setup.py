@@ -1,14 +1,20 @@
-"""Builds a wheel for a virtual environment whose ROS 2 comes from PyPI wheels.
+"""Builds a wheel: with the messages where ROS 2 comes from PyPI wheels, else without ROS.
 
-CMakeLists.txt stays the only list of what is installed: it is installed into a staging folder, and
-the wheel is made of that. Build isolation must be off. colcon does not use this file.
+With messages, CMakeLists.txt stays the only list of what is installed: it is installed into a
+staging folder, and the wheel is made of that. Build isolation must be off. The wheel requires the
+ROS 2 wheels that it was built with, and ROS_DISTRO, where it is set, becomes part of its version:
+wheels of two distributions would have one name otherwise. Without ROS, the wheel holds the modules
+and suits any Python. colcon does not use this file.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,45 +22,55 @@ from setuptools import Distribution, find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent.resolve()
+PREFIX = Path(sys.prefix)
+MANIFEST = ElementTree.parse(ROOT / "package.xml")
+WITH_MESSAGES = (PREFIX / "share" / "ament_cmake").exists()
+ROS_DISTRO = os.environ.get("ROS_DISTRO", "")
 
 
-class BuildWithCMake(build_py):
-    """Replaces the copying of modules by the installation of the CMake project."""
+def check_environment() -> None:
+    """End with the way out where the wheel would not be what was wanted."""
+    if WITH_MESSAGES and find_spec("ament_package") is None:
+        raise SystemExit(
+            f"autrack_ros: the ROS 2 wheels of {PREFIX} cannot be seen from pip's isolated build: "
+            "`pip install --no-build-isolation .`"
+        )
+    if ROS_DISTRO and not WITH_MESSAGES:
+        raise SystemExit(
+            f"autrack_ros: ROS_DISTRO is {ROS_DISTRO}, but there are no ROS 2 wheels in {PREFIX}. "
+            "With an installed ROS 2 use `colcon build`; for the node with ROS 2 from PyPI run "
+            "`pip install -r requirements.txt` first; for `autrack` without ROS, "
+            "`env -u ROS_DISTRO pip install .`"
+        )
+
+
+class Build(build_py):
+    """Replaces the copying of modules."""
 
     def run(self) -> None:
         """Fill ``build_lib`` with the package and ``data_files`` with what goes to the prefix."""
-        prefix = Path(sys.prefix)
-        if not (prefix / "share" / "ament_cmake").exists():
-            raise SystemExit(
-                f"autrack_ros: no ROS 2 wheels in {sys.prefix}. Run `pip install -r "
-                "requirements.txt` there first, then `pip install --no-build-isolation .`; on "
-                "a machine with an installed ROS 2 use `colcon build`."
-            )
-        staging = Path(self.get_finalized_command("build").build_base).resolve() / "staging"
-        shutil.rmtree(staging, ignore_errors=True)
-        install_into(staging, prefix)
-
-        site_packages = next(staging.glob("lib/python3*/site-packages"))
+        source = self.stage() if WITH_MESSAGES else ROOT / "autrack_ros"
         package = Path(self.build_lib) / "autrack_ros"
         shutil.rmtree(package, ignore_errors=True)
-        shutil.copytree(
-            site_packages / "autrack_ros", package, ignore=shutil.ignore_patterns("__pycache__")
-        )
-        shutil.rmtree(site_packages.parent)
+        shutil.copytree(source, package, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        if WITH_MESSAGES:
+            shutil.rmtree(source.parents[1])  # the rest of the staging folder goes to the prefix
+            self.distribution.data_files = files_below(source.parents[3])
+
+    def stage(self) -> Path:
+        """Install the CMake project into a staging folder; the package in it."""
+        staging = Path(self.get_finalized_command("build").build_base).resolve() / "staging"
+        shutil.rmtree(staging, ignore_errors=True)
+        install_into(staging)
         shutil.rmtree(staging / "bin")  # pip makes these from the entry points in setup.cfg
-        files: dict[str, list[str]] = {}
-        for path in sorted(staging.rglob("*")):
-            if path.is_file():
-                folder = path.parent.relative_to(staging).as_posix()
-                files.setdefault(folder, []).append(os.path.relpath(path, ROOT))
-        self.distribution.data_files = list(files.items())
+        return next(staging.glob("lib/python3*/site-packages")) / "autrack_ros"
 
 
-def install_into(staging: Path, prefix: Path) -> None:
-    """Build CMakeLists.txt against the ROS 2 in ``prefix`` and install it into ``staging``."""
+def install_into(staging: Path) -> None:
+    """Build CMakeLists.txt against the ROS 2 of this environment, install it into ``staging``."""
     environment = os.environ | {
-        "PATH": f"{prefix / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
-        "VIRTUAL_ENV": str(prefix),
+        "PATH": f"{PREFIX / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+        "VIRTUAL_ENV": str(PREFIX),
         "CMAKE_BUILD_PARALLEL_LEVEL": os.environ.get(
             "CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count())
         ),
@@ -78,17 +94,51 @@ def install_into(staging: Path, prefix: Path) -> None:
             subprocess.run(["cmake", *arguments], env=environment, check=True)
 
 
-class BinaryDistribution(Distribution):
-    """Names the wheel after this platform and Python: it holds compiled libraries."""
+def files_below(staging: Path) -> list[tuple[str, list[str]]]:
+    """The files of a folder, by the folder below the prefix that they go to."""
+    files: dict[str, list[str]] = {}
+    for path in sorted(staging.rglob("*")):
+        if path.is_file():
+            folder = path.parent.relative_to(staging).as_posix()
+            files.setdefault(folder, []).append(os.path.relpath(path, ROOT))
+    return list(files.items())
+
+
+def ros_requirements() -> list[str]:
+    """The ROS 2 wheels of this environment that package.xml names, at versions that fit ours."""
+    needed = {
+        element.text.replace("_", "-")
+        for element in MANIFEST.getroot()
+        if element.tag in ("depend", "exec_depend") and element.text
+    }
+    installed = {str(wheel.metadata["Name"]): wheel.version for wheel in metadata.distributions()}
+    return sorted(
+        # Without a middleware rclpy does nothing.
+        f"{wheel}{'[fastrtps]' if name == 'rclpy' else ''}~={version}"
+        for wheel, version in installed.items()
+        for name in needed
+        if re.fullmatch(rf"ros-([a-z]+-)?{name}", wheel)
+    )
+
+
+class WithMessages(Distribution):
+    """A wheel with compiled libraries: for this platform, Python and ROS 2."""
 
     def has_ext_modules(self) -> bool:
         """Tell setuptools that the wheel is not pure Python."""
         return True
 
+    def parse_config_files(self, *args, **options) -> None:
+        """Add the ROS 2 wheels to the requirements of setup.cfg."""
+        super().parse_config_files(*args, **options)
+        self.install_requires = [*self.install_requires, *ros_requirements()]
 
+
+check_environment()
+label = f"+{ROS_DISTRO}" if ROS_DISTRO else ""
 setup(
-    version=ElementTree.parse(ROOT / "package.xml").findtext("version"),
+    version=f"{MANIFEST.findtext('version')}{label}",
     packages=find_packages(include=["autrack_ros*"]),
-    cmdclass={"build_py": BuildWithCMake},
-    distclass=BinaryDistribution,
+    cmdclass={"build_py": Build},
+    distclass=WithMessages if WITH_MESSAGES else Distribution,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).parents[1]
+CHANGELOG = ROOT / "CHANGELOG.rst"
 EXECUTABLES = ("tracker_node", "clip_publisher", "select_target", "web_view")
 
 
@@ -137,3 +139,25 @@ def test_launch_file_describes_documented_arguments(name):
     arguments = source.get_launch_description(LaunchContext()).get_launch_arguments()
     assert arguments
     assert all(argument.description for argument in arguments)
+
+
+def test_versions_of_package_wheel_and_changelog_agree():
+    version = ElementTree.parse(ROOT / "package.xml").findtext("version")
+    assert run_python("setup.py", "--version", ROS_DISTRO="").stdout.split()[-1] == version
+    released = re.findall(r"^(\d+\.\d+\.\d+) \(\d{4}-\d{2}-\d{2}\)$", CHANGELOG.read_text(), re.M)
+    assert released[0] == version
+
+
+def test_bloom_can_read_the_manifest_and_the_changelog():
+    package = pytest.importorskip("catkin_pkg.package")
+    changelog = pytest.importorskip("catkin_pkg.changelog")
+    warnings: list[str] = []
+    manifest = package.parse_package(str(ROOT / "package.xml"), warnings=warnings)
+    manifest.validate(warnings)
+    assert warnings == []
+    log = changelog.get_changelog_from_path(str(ROOT), manifest.name)
+    version, date, content = next(
+        entry for entry in log.foreach_version() if entry[0] != "Forthcoming"
+    )
+    assert (version, date is not None) == (manifest.version, True)
+    assert len(content) > 10
