@@ -5,8 +5,8 @@
 
 import os
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import (
     EnvironmentVariable,
@@ -32,6 +32,11 @@ ARGUMENTS = (
         "params_file",
         default_value=PathJoinSubstitution([CONFIG, "tracker.yaml"]),
         description="YAML file with the parameters of the node",
+    ),
+    DeclareLaunchArgument(
+        "tracker",
+        default_value="",
+        description="autrack, or another tracker as module:Class; empty: that of params_file",
     ),
     DeclareLaunchArgument(
         "use_sim_time",
@@ -78,14 +83,34 @@ ARGUMENTS = (
 )
 
 
+NAMESPACE = LaunchConfiguration("namespace")
+REMAPPINGS = [(name, LaunchConfiguration(name)) for name in ("image", "camera_info")]
+USE_SIM_TIME = {
+    "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
+}
+
+
+def describe_tracker(context: LaunchContext) -> list[Node]:
+    """Describe the node; an argument that is not given leaves the parameter to the file."""
+    tracker = LaunchConfiguration("tracker").perform(context)
+    given = [{"tracker": tracker}] if tracker else []
+    return [
+        Node(
+            package="autrack_ros",
+            executable="tracker_node",
+            name="tracker",
+            namespace=NAMESPACE,
+            parameters=[LaunchConfiguration("params_file"), USE_SIM_TIME, *given],
+            remappings=REMAPPINGS,
+            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+            output="screen",
+        )
+    ]
+
+
 def generate_launch_description() -> LaunchDescription:
     """Describe the node, RViz and the page on demand, and the transport of images that both use."""
     profile = PathJoinSubstitution([CONFIG, "fastdds_shm.xml"])
-    namespace = LaunchConfiguration("namespace")
-    remappings = [(name, LaunchConfiguration(name)) for name in ("image", "camera_info")]
-    use_sim_time = {
-        "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
-    }
     return LaunchDescription(
         [
             *ARGUMENTS,
@@ -93,32 +118,23 @@ def generate_launch_description() -> LaunchDescription:
             SetEnvironmentVariable(
                 PROFILE_VARIABLE, EnvironmentVariable(PROFILE_VARIABLE, default_value=profile)
             ),
-            Node(
-                package="autrack_ros",
-                executable="tracker_node",
-                name="tracker",
-                namespace=namespace,
-                parameters=[LaunchConfiguration("params_file"), use_sim_time],
-                remappings=remappings,
-                arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
-                output="screen",
-            ),
+            OpaqueFunction(function=describe_tracker),
             Node(
                 package="rviz2",
                 executable="rviz2",
-                namespace=namespace,
+                namespace=NAMESPACE,
                 arguments=["-d", PathJoinSubstitution([CONFIG, "tracker.rviz"])],
-                parameters=[use_sim_time],
-                remappings=remappings,
+                parameters=[USE_SIM_TIME],
+                remappings=REMAPPINGS,
                 condition=IfCondition(LaunchConfiguration("rviz")),
             ),
             Node(
                 package="autrack_ros",
                 executable="web_view",
-                namespace=namespace,
+                namespace=NAMESPACE,
                 parameters=[
                     LaunchConfiguration("params_file"),
-                    use_sim_time,
+                    USE_SIM_TIME,
                     {
                         "address": ParameterValue(
                             LaunchConfiguration("web_address"), value_type=str
@@ -126,7 +142,7 @@ def generate_launch_description() -> LaunchDescription:
                         "port": ParameterValue(LaunchConfiguration("web_port"), value_type=int),
                     },
                 ],
-                remappings=remappings,
+                remappings=REMAPPINGS,
                 output="screen",
                 condition=IfCondition(LaunchConfiguration("web")),
             ),

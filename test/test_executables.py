@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +57,24 @@ def test_module_we_know_no_mend_for_keeps_its_traceback(program):
 def test_interrupt_during_the_imports_ends_quietly(program, capsys):
     assert run(program("raise KeyboardInterrupt\n")) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_a_process_that_a_program_starts_does_not_run_it_again(tmp_path):
+    """multiprocessing's ``spawn`` loads the program's file in every process."""
+    template = (Path(__file__).parents[1] / "cmake" / "executable.py.in").read_text()
+    (tmp_path / "installed").write_text(template.replace("@MODULE@", "spawning"))
+    (tmp_path / "spawning.py").write_text(
+        "import multiprocessing, sys\n"
+        "def main():\n"
+        "    process = multiprocessing.get_context('spawn').Process(target=print, args=('once',))\n"
+        "    process.start()\n"
+        "    process.join()\n"
+        "    return process.exitcode\n"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "installed"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[1]}"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "once\n"), done.stderr

@@ -236,7 +236,7 @@ def test_cleanup_gives_gpu_memory_back_when_nothing_of_the_network_is_left(
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: left.append(network()))
     with tracker_thread("-r", "__ns:=/freed", **QUICK) as node:
         assert state(ros, "/freed/tracker") == "active"
-        network = weakref.ref(node._pipeline.engine.network)
+        network = weakref.ref(node._pipeline.tracker.engine.network)
         node.trigger_deactivate()
         node.trigger_cleanup()
     assert left == [None]

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from autrack_ros.cli import app
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.metrics import ious
-from autrack_ros.evaluation.plugin import PluginError, PluginTracker, describe_plugin, to_answer
+from autrack_ros.evaluation.plugin import PluginTracker, describe_plugin
+from autrack_ros.evaluation.plugin_process import PluginError, to_answer
 from autrack_ros.tracking import Box, ConfigurationError, InvalidBoxError
 
 ROOT = Path(__file__).parents[1]
@@ -237,7 +238,7 @@ def test_what_cannot_be_loaded_is_told_before_anything_is_tracked(here):
 
 def test_one_that_hangs_while_it_is_made_is_told(here, monkeypatch):
     (here / "slow.py").write_text("import time\ntime.sleep(600)\n")
-    monkeypatch.setattr("autrack_ros.evaluation.plugin.LOADING_LIMIT_S", 0.2)
+    monkeypatch.setattr("autrack_ros.evaluation.plugin_process.LOADING_LIMIT_S", 0.2)
     with pytest.raises(ConfigurationError, match=r"tracker slow:Tracker: no answer within 0\.2 s"):
         PluginTracker("slow:Tracker", threads=1, limit_s=60)
 

@@ -24,6 +24,7 @@ from autrack_ros.node.parameters import Settings
 from autrack_ros.node.request import MAX_ID_BYTES, Request
 from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.node.target_session import TargetSession
+from autrack_ros.node.trackers import our_tracker
 from autrack_ros.tracking import (
     AdaptationSettings,
     Box,
@@ -95,7 +96,7 @@ class World:
         self.converted: list[int] = []
         self.newest = -1
         self.session = TargetSession(
-            engine, self.images, self._convert, self.jobs.append, self, settings
+            our_tracker(engine), self.images, self._convert, self.jobs.append, self, settings
         )
 
     def _convert(self, message: Any) -> np.ndarray:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from std_msgs.msg import Header
 
-from autrack_ros.tracking import AdaptationReport, AdaptationSettings, Target, TrackingEngine
+from autrack_ros.node.trackers import Engine, StartedTarget
+from autrack_ros.tracking import AdaptationReport, AdaptationSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,7 @@ class AdaptationJob:
     id: str
     header: Header
     image: np.ndarray
-    target: Target
+    target: StartedTarget
     settings: AdaptationSettings
     _cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -54,7 +55,7 @@ class Adapted:
     """
 
     job: AdaptationJob
-    target: Target
+    target: StartedTarget
     report: AdaptationReport
     error: Exception | None = None
 
@@ -67,7 +68,7 @@ class BackgroundAdaptation:
         on_done: called in the thread after every job, a cancelled one too.
     """
 
-    def __init__(self, engine: TrackingEngine, on_done: Callable[[Adapted], None]) -> None:
+    def __init__(self, engine: Engine, on_done: Callable[[Adapted], None]) -> None:
         self._engine = engine
         self._on_done = on_done
         self._jobs: queue.SimpleQueue[AdaptationJob | None] = queue.SimpleQueue()

@@ -95,6 +95,20 @@ def _presence(name: str, description: str, range: tuple[float, float]) -> Tracke
 
 PARAMETERS = (
     TrackerParameter(
+        "tracker",
+        "autrack",
+        "autrack, or another tracker as module:Class, which alone knows its model and device",
+        read_only=True,
+    ),
+    TrackerParameter(
+        "tracker_timeout",
+        5.0,
+        "Longest time that another tracker may take for a target in an image",
+        "s",
+        range=(0.01, 600),
+        read_only=True,
+    ),
+    TrackerParameter(
         "preset",
         DEFAULT_PRESET,
         "Network, weights and tracker settings; `autrack models` lists them",

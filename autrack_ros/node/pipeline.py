@@ -29,9 +29,10 @@ from autrack_ros.node.request import End
 from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.node.target_session import TargetSession
 from autrack_ros.node.timing_topics import TimingTopics, pipeline_latency_ms
+from autrack_ros.node.trackers import NodeTracker
 from autrack_ros.node.transports import Transport
 from autrack_ros.node.worker import Worker
-from autrack_ros.tracking import InvalidImageError, TrackingEngine
+from autrack_ros.tracking import InvalidImageError
 
 _STEPS_AN_IMAGE = 2  # of catching up that are made after every image, whatever else waits
 
@@ -44,7 +45,7 @@ class Pipeline:
 
     Args:
         node: gets the publishers; its log is written to.
-        engine: what computes.
+        tracker: follows the targets.
         transport: how images come.
         images: the recent ones; who puts an image here adds it there first.
         depth: the depth images; others add to it.
@@ -59,7 +60,7 @@ class Pipeline:
     def __init__(
         self,
         node: Node,
-        engine: TrackingEngine,
+        tracker: NodeTracker,
         transport: Transport,
         images: ImageBuffer[Any],
         depth: DepthImages,
@@ -70,7 +71,7 @@ class Pipeline:
         publish_tf: bool,
         on_tracks: Callable[[Sequence[Track]], None],
     ) -> None:
-        self.engine = engine
+        self.tracker = tracker
         self.camera_info: CameraInfo | None = None
         self.states: dict[str, str] = {}  # name of the state by target, in the last image
         self._node = node
@@ -83,9 +84,9 @@ class Pipeline:
         self._positions = Positions(depth, self._on_depth)
         self._publications = Publications(node, optional, publish_tf)
         self._timing = TimingTopics(node, optional)
-        self._adaptation = BackgroundAdaptation(engine, self._on_adapted)
+        self._adaptation = BackgroundAdaptation(tracker.engine, self._on_adapted)
         self._session = TargetSession(
-            engine, images, transport.to_bgr, self._adaptation.put, self, settings
+            tracker, images, transport.to_bgr, self._adaptation.put, self, settings
         )
         self._worker = Worker(self._process, self._on_error, self._session.catch_up)
 
@@ -121,6 +122,7 @@ class Pipeline:
             )
         if not all([self._worker.stop(), self._adaptation.stop()]):
             self._problems.error("a thread that computes has not ended in time: its memory is kept")
+        self.tracker.close()
         self._publications.close()
         self._timing.close()
 

@@ -21,17 +21,8 @@ from autrack_ros.node.parameters import Settings
 from autrack_ros.node.problems import described
 from autrack_ros.node.request import End, Request, shown_id
 from autrack_ros.node.target_reports import SessionListener, TrackedTarget
-from autrack_ros.tracking import (
-    AdaptationReport,
-    Box,
-    FollowedFrame,
-    Follower,
-    InvalidImageError,
-    Target,
-    TrackingEngine,
-    TrackState,
-    iou,
-)
+from autrack_ros.node.trackers import Frame, Frames, NodeTracker, StartedTarget, TargetFollower
+from autrack_ros.tracking import AdaptationReport, Box, InvalidImageError, TrackState, iou
 
 _SAME_IOU = 0.5  # of a detection with a followed target, from which on they are one
 _MOST_AHEAD_NS = 1_000_000_000  # of a box before the newest image: its own is still on the way
@@ -52,14 +43,14 @@ class _Entry:
     """
 
     request: Request
-    follower: Follower
+    follower: TargetFollower
     seen: Any
-    frame: FollowedFrame | None = None
+    frame: Frame | None = None
     job: AdaptationJob | None = None
     adaptation_ms: float = 0.0
     trail: Trail = field(default_factory=Trail)
 
-    def see(self, message: Any, frame: FollowedFrame) -> None:
+    def see(self, message: Any, frame: Frame) -> None:
         """Take note of what became of it in an image."""
         self.seen, self.frame = message, frame
         center = None if frame.box is None else frame.box.center
@@ -70,7 +61,7 @@ class TargetSession:
     """Starts, follows, adapts and ends targets. One thread calls everything.
 
     Args:
-        engine: what computes.
+        tracker: follows them.
         images: recent image messages; others add to it meanwhile.
         to_bgr: from a message to HxWx3 uint8 BGR; raises InvalidImageError.
         adapt: has a job done elsewhere; what comes of it is to come back through ``finish``.
@@ -80,20 +71,20 @@ class TargetSession:
 
     def __init__(
         self,
-        engine: TrackingEngine,
+        tracker: NodeTracker,
         images: ImageBuffer[Any],
         to_bgr: Callable[[Any], np.ndarray],
         adapt: Callable[[AdaptationJob], None],
         listener: SessionListener,
         settings: Settings,
     ) -> None:
-        self._engine = engine
+        self._tracker = tracker
         self._images = images
         self._to_bgr = to_bgr
         self._adapt = adapt
         self._listener = listener
         self._settings = settings
-        self._live = Follower(engine, settings.presence)
+        self._live = tracker.follower(settings.presence)
         self._entries: dict[str, _Entry] = {}
         self._waiting: dict[str, Request] = {}  # for their image, by target
         self._newest: Any = None  # the live image's message
@@ -209,8 +200,7 @@ class TargetSession:
             self._stride = max(1, len(self._until(message, self._newest)))
         frames = self._live.follow(image)
         self._newest = message
-        for name, frame in frames.items():
-            self._entries[name].see(message, frame)
+        self._see(message, frames)
         self._start_waiting(message)
         return [self._tracked(entry) for entry in self._entries.values()]
 
@@ -238,7 +228,7 @@ class TargetSession:
             self._follow_up(follower, images[self._stride - 1])
         return bool(self._behind)
 
-    def _follow_up(self, follower: Follower, message: Any) -> None:
+    def _follow_up(self, follower: TargetFollower, message: Any) -> None:
         """Follow targets that are behind in one more image, from there on with those they meet."""
         there = self._follower_at(message)
         for name in follower.names:
@@ -247,11 +237,18 @@ class TargetSession:
             frames = follower.follow(self._to_bgr(message))
         except InvalidImageError:
             return  # refused when it was live, and left out here too
-        for name, frame in frames.items():
-            self._entries[name].see(message, frame)
+        self._see(message, frames)
         self._join(follower, there)
 
-    def _join(self, follower: Follower, other: Follower) -> None:
+    def _see(self, message: Any, frames: Frames) -> None:
+        """Take note of what became of targets in an image."""
+        for name, frame in frames.items():
+            if isinstance(frame, Exception):
+                self._end(name, str(frame), End.REMOVED)
+            else:
+                self._entries[name].see(message, frame)
+
+    def _join(self, follower: TargetFollower, other: TargetFollower) -> None:
         for name in follower.names:
             follower.hand_over(name, other)
             self._entries[name].follower = other
@@ -260,12 +257,12 @@ class TargetSession:
     def _behind(self) -> list[_Entry]:
         return [entry for entry in self._entries.values() if entry.follower is not self._live]
 
-    def _follower_at(self, message: Any) -> Follower:
+    def _follower_at(self, message: Any) -> TargetFollower:
         """Follows what was found last in this image, in one batch."""
         if message is self._newest:
             return self._live
         there = (entry.follower for entry in self._behind if entry.seen is message)
-        return next(there, None) or Follower(self._engine, self._settings.presence)
+        return next(there, None) or self._tracker.follower(self._settings.presence)
 
     def _until(self, newest: Any, seen: Any) -> list[Any]:
         """The images kept that came after ``seen``, up to and with ``newest``."""
@@ -324,7 +321,7 @@ class TargetSession:
         name = request.id
         try:
             image = self._to_bgr(message)
-            target = self._engine.start(image, request.box)
+            target = self._tracker.engine.start(image, request.box)
         except Exception as error:  # a wrong box, or such as a full GPU
             self._refuse(request, described(error))
             return
@@ -340,7 +337,7 @@ class TargetSession:
         self._begin_adaptation(entry, image, target, message.header)
 
     def _begin_adaptation(
-        self, entry: _Entry, image: np.ndarray, target: Target, header: Header
+        self, entry: _Entry, image: np.ndarray, target: StartedTarget, header: Header
     ) -> None:
         settings = self._settings.adaptation
         entry.job = AdaptationJob(entry.request.id, header, image, target, settings)

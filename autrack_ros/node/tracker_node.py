@@ -39,9 +39,10 @@ from autrack_ros.node.program import run_program
 from autrack_ros.node.request import Request, shown_id
 from autrack_ros.node.stream import StreamMonitor
 from autrack_ros.node.target_session import TargetSession
+from autrack_ros.node.trackers import OURS, load_tracker
 from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.srv import Initialize, RemoveTarget
-from autrack_ros.tracking import InvalidImageError, load_engine
+from autrack_ros.tracking import InvalidImageError
 from autrack_ros.tracking.runtime import forget_traced_modules
 
 _MEGABYTE = 1_000_000
@@ -134,17 +135,13 @@ class TrackerNode(ManagedNode):
 
     def _start_work(self) -> None:
         # Threads that wait for an occupied core are slower than fewer threads.
-        torch.set_num_threads(self._parameter("threads") or max(1, (os.cpu_count() or 1) // 2))
-        engine = load_engine(
-            self._parameter("preset"),
-            self._parameter("checkpoint") or None,
-            self._parameter("device"),
-            self._parameter("runtime"),
-        )
+        threads = self._parameter("threads") or max(1, (os.cpu_count() or 1) // 2)
+        torch.set_num_threads(threads)
+        tracker = load_tracker(self._parameter, threads)
         self._monitor = StreamMonitor()
         self._pipeline = Pipeline(
             self,
-            engine,
+            tracker,
             self._transport,
             self._images,
             self._depth,
@@ -187,9 +184,10 @@ class TrackerNode(ManagedNode):
                 )
             )
         self._restart_waiting()
-        engine = self._running.engine
+        tracker = self._running.tracker
+        where = f" on {tracker.device}" if tracker.device else ""
         self.get_logger().info(
-            f"{engine.preset.name} on {engine.device} in {engine.runtime}; waiting for a box on "
+            f"{tracker.name}{where} in {tracker.runtime}; waiting for a box on "
             f"{self.resolve_topic_name('init_box')} and images on {self._image_topic}"
         )
 
@@ -341,20 +339,22 @@ class TrackerNode(ManagedNode):
 
     def _health(self) -> Health:
         pipeline = self._pipeline
-        engine = None if pipeline is None else pipeline.engine
+        tracker = None if pipeline is None else pipeline.tracker
+        device = None if tracker is None else tracker.device
+        chosen = self._parameter("tracker")
         error, error_age_s = self._problems.last_error
         return Health(
             frames=self._statistics.summary(),
             image_topic=self._image_topic,
             waiting_s=self._watch.waiting_s,
-            device="none" if engine is None else str(engine.device),
-            model=self._parameter("preset"),
-            runtime="none" if engine is None else engine.runtime,
+            device="none" if tracker is None else str(device or "its own choice"),
+            model=self._parameter("preset") if chosen == OURS else chosen,
+            runtime="none" if tracker is None else tracker.runtime,
             targets={} if pipeline is None else pipeline.states,
             depth=self._depth.has_come,
             depth_problem="" if pipeline is None else pipeline.depth_problem,
             process_memory_mb=process_memory_mb(),
-            gpu_memory_mb=None if engine is None else gpu_memory_mb(engine.device),
+            gpu_memory_mb=None if device is None else gpu_memory_mb(device),
             error=error,
             error_age_s=error_age_s,
         )
