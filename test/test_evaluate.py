@@ -455,3 +455,29 @@ def test_auc_of_stored_boxes_equals_that_of_the_got10k_package(stand_in, tmp_pat
         theirs = np.mean(overlaps[:, None] > np.linspace(0, 1, 21))
         ours = json.loads((run / "metrics" / f"{name}.json").read_text())["scores"]["auc"]
         assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--address", "auto"), "goes with --engine ray"),
+        (("--engine", "ray", "--jobs", 2), "goes with --engine local"),
+        (("--engine", "slurm"), "'slurm' is not one of 'local', 'ray'"),
+    ],
+)
+def test_options_of_another_engine_are_refused(stand_in, tmp_path, options, words):
+    write_images(tmp_path / "s")
+    write_lines(tmp_path / "s" / "groundtruth.txt", TRUTH)
+    done = evaluate(tmp_path, *options)
+    assert done.exit_code == 2
+    assert words in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_ray_that_is_not_installed_is_named(stand_in, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    write_images(tmp_path / "s")
+    write_lines(tmp_path / "s" / "groundtruth.txt", TRUTH)
+    monkeypatch.setattr("autrack_ros.cli.extras.find_spec", lambda name: None)
+    done = evaluate(tmp_path, "--engine", "ray")
+    assert done.exit_code != 0
+    assert "pip install ray (part of the extra [ray])" in " ".join(str(done.exception).split())

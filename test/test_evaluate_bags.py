@@ -62,7 +62,12 @@ def run(drives, tmp_path_factory) -> Path:
 
 
 def comparable(folder: Path) -> dict[str, bytes]:
-    return {name: data for name, data in files_of(folder).items() if "timing.json" not in name}
+    """What two runs must have in common: all but times, which the overview shows too."""
+    return {
+        name: data
+        for name, data in files_of(folder).items()
+        if "timing.json" not in name and name != "report.html"
+    }
 
 
 def test_every_bag_has_its_numbers_and_its_report(run):
@@ -184,3 +189,49 @@ def test_the_start_must_be_told(drives, tmp_path):
     assert done.exit_code == 2
     assert "--truth-topic" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_the_worst_moments_come_first_with_pictures_and_lead_to_their_bag(
+    run, drives, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(ROOT)
+    boxes = truth_boxes()
+    boxes[4:7] = (80, 60, 20, 20)  # where the square is not
+    boxes[9] = ABSENT
+    with Bag(drives / "west") as bag, BagWriter(tmp_path / "bags" / "parted") as writer:
+        for topic, kind in bag.topics.items():
+            writer.add_topic(topic, kind)
+            for index, (received_ns, message) in enumerate(bag.messages(topic)):
+                if topic == "/truth":
+                    message.x, message.y, message.width, message.height = boxes[index]
+                writer.write_message(topic, received_ns, message)
+    shutil.copytree(drives / "west", tmp_path / "bags" / "west")
+    done = evaluate_bags(tmp_path / "bags", *TOPICS, *EXAMPLE, "--output", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert "report.html" in done.stderr
+    told = json.loads((tmp_path / "run" / "moments.json").read_text())["moments"]
+    assert [(m["sequence"], m["kind"], m["start"], m["end"]) for m in told] == [
+        ("parted", "on a wrong thing", 4, 6),
+        ("parted", "on a wrong thing", 9, 9),
+    ]
+    assert told[0]["from"] == "1.400000000"
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "<h3>On a wrong thing: 2</h3>" in report
+    worst = report.index("Images 5 to 7, from 0.4 s on")
+    assert worst < report.index("Image 10, from 0.9 s on") < report.index("<h2>Bags</h2>")
+    assert report.count('<a href="bags/parted/report.html">') == 3  # two moments and the table
+    assert (tmp_path / "run" / "bags" / "parted" / "report.html").is_file()
+    assert report.count("data:image/jpeg;base64,") >= 2 * 3
+    assert report.index(">parted</a></td>") < report.index(">west</a></td>")  # the worst first
+    assert json.loads((run / "moments.json").read_text()) == {"moments": []}
+
+
+def test_attributes_are_in_every_report(run):
+    told = json.loads((run / "summary.json").read_text())["attributes"]
+    assert list(told) == ["low resolution"]
+    assert told["low resolution"]["sequences"] == len(NAMES)
+    assert "By attribute" in (run / "report.html").read_text()
+    own = json.loads((run / "bags" / NAMES[0] / "metrics.json").read_text())["runs"]["offline"]
+    of_run = json.loads((run / "metrics" / f"{NAMES[0]}.json").read_text())
+    assert own["attributes"] == of_run["attributes"]
+    assert "by attribute" in (run / "bags" / NAMES[0] / "report.html").read_text()

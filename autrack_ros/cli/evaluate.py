@@ -17,7 +17,15 @@ from autrack_ros.cli.chosen import (
     TrackerOption,
     chosen_tracker,
 )
-from autrack_ros.cli.measuring import ThreadsOption, measure, set_threads
+from autrack_ros.cli.engines import (
+    AddressOption,
+    EngineName,
+    EngineOption,
+    JobsOption,
+    ThreadsOption,
+    chosen_engine,
+)
+from autrack_ros.cli.measuring import measure, set_threads
 from autrack_ros.cli.options import JsonOption, RecoverOption, TrackerOptions, with_tracker_options
 
 if TYPE_CHECKING:
@@ -51,10 +59,10 @@ def evaluate(
             help="Keep boxes, metrics and files to submit here; a run that was interrupted goes on."
         ),
     ] = None,
-    jobs: Annotated[
-        int, typer.Option(min=1, help="Sequences tracked at a time, each by a process.")
-    ] = 1,
+    jobs: JobsOption = None,
     threads: ThreadsOption = None,
+    engine: EngineOption = EngineName.local,
+    address: AddressOption = None,
     tracker: TrackerOption = OURS,
     backbone: BackboneOption = None,
     neckhead: NeckheadOption = None,
@@ -98,7 +106,8 @@ def evaluate(
     set_threads(threads)
     readers = _chosen(read_dataset(dataset, format), sequences, dataset)
     settings = {"format": format, "tracker": chosen.name, **chosen.describe()}
-    measure(readers, chosen, settings, str(dataset), results_dir, jobs, json)
+    where = chosen_engine(engine, jobs, address, chosen)
+    measure(readers, chosen, settings, str(dataset), results_dir, where, json)
 
 
 def _chosen(readers: Readers, names: str | None, dataset: Path) -> Readers:

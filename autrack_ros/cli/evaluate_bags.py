@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,15 @@ from autrack_ros.cli.chosen import (
     TrackerOption,
     chosen_tracker,
 )
+from autrack_ros.cli.console import err_console
+from autrack_ros.cli.engines import (
+    AddressOption,
+    EngineName,
+    EngineOption,
+    JobsOption,
+    ThreadsOption,
+    chosen_engine,
+)
 from autrack_ros.cli.evaluate_bag import (
     ImageTopicOption,
     InitOption,
@@ -27,7 +36,7 @@ from autrack_ros.cli.evaluate_bag import (
     refuse_time_budget,
 )
 from autrack_ros.cli.extras import require
-from autrack_ros.cli.measuring import ThreadsOption, measure, set_threads
+from autrack_ros.cli.measuring import measure, set_threads
 from autrack_ros.cli.options import (
     JsonOption,
     RecoverOption,
@@ -35,6 +44,10 @@ from autrack_ros.cli.options import (
     parse_box,
     with_tracker_options,
 )
+
+if TYPE_CHECKING:
+    from autrack_ros.evaluation.benchmark import BenchmarkRun
+    from autrack_ros.evaluation.results import ResultFolder
 
 
 @with_tracker_options
@@ -62,10 +75,10 @@ def evaluate_bags(
     init: InitOption = None,
     target: TargetOption = "",
     json: JsonOption = None,
-    jobs: Annotated[
-        int, typer.Option(min=1, help="Bags tracked at a time, each by a process.")
-    ] = 1,
+    jobs: JobsOption = None,
     threads: ThreadsOption = None,
+    engine: EngineOption = EngineName.local,
+    address: AddressOption = None,
     tracker: TrackerOption = OURS,
     backbone: BackboneOption = None,
     neckhead: NeckheadOption = None,
@@ -74,8 +87,9 @@ def evaluate_bags(
 ) -> None:
     """Measure a tracker on every image of many bags: one table, and a report for each bag.
 
-    The folder is that of 'autrack evaluate', so that 'autrack compare' takes two of them; the
-    reports are in bags/<BAG>/report.html. Two runs give identical files but for times. A bag that
+    The folder is that of 'autrack evaluate', so that 'autrack compare' takes two of them.
+    report.html shows the worst moments first, with pictures, and leads to the report of each bag,
+    in bags/<BAG>/report.html. Two runs give identical files but for times. A bag that
     cannot be read or tracked is told, the others count, and the exit status is 1.
 
     [bold]Examples[/bold]
@@ -114,7 +128,16 @@ def evaluate_bags(
         {"format": FORMAT, **settings},
         bags,
         output,
-        jobs,
+        chosen_engine(engine, jobs, address, chosen),
         json,
         partial(track_bag, settings),
+        partial(_write_overview, f"{bags}: {chosen.name}"),
     )
+
+
+def _write_overview(title: str, results: ResultFolder, run: BenchmarkRun) -> None:
+    from autrack_ros.evaluation.bags.overview import REPORT, write_overview
+
+    path = results.path
+    write_overview(path, title, results.settings, run.sequences, run.results, run.failures)
+    err_console.print(f"wrote {path / REPORT}", soft_wrap=True)

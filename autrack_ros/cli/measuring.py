@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from autrack_ros.cli.chosen import ChosenTracker
 from autrack_ros.cli.console import (
@@ -19,19 +18,10 @@ from autrack_ros.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from autrack_ros.evaluation.benchmark import TrackOne
+    from autrack_ros.evaluation.benchmark import BenchmarkRun, Engine, TrackOne
     from autrack_ros.evaluation.datasets import Readers
-    from autrack_ros.evaluation.results import SequenceResult
+    from autrack_ros.evaluation.results import ResultFolder, SequenceResult
     from autrack_ros.evaluation.runner import Answer, FollowsTarget
-
-ThreadsOption = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        show_default="torch's choice",
-        help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
-    ),
-]
 
 
 def measure(
@@ -40,9 +30,10 @@ def measure(
     settings: dict[str, Any],
     dataset: str,
     results_dir: Path | None,
-    jobs: int,
+    engine: Engine,
     json: str | None,
     track_one: TrackOne | None = None,
+    finish: Callable[[ResultFolder, BenchmarkRun], None] = lambda results, run: None,
 ) -> None:
     """Track in every sequence that the results lack, save, print.
 
@@ -52,9 +43,10 @@ def measure(
         settings: see ``open_results``.
         dataset: its name in the JSON.
         results_dir: for the results; None keeps none.
-        jobs: sequences at a time.
+        engine: where it is done.
         json: file of every number; - is stdout, None none.
         track_one: see ``run_benchmark``.
+        finish: called when all is tracked.
 
     Raises:
         AutrackError: see ``run_benchmark``; at the end, if a sequence failed.
@@ -80,9 +72,10 @@ def measure(
 
         make_tracker = partial(_load, chosen, torch.get_num_threads())
         one = track_one or track_and_save
-        run = run_benchmark(readers, make_tracker, results, jobs, report, one)
+        run = run_benchmark(readers, make_tracker, results, engine, report, one)
         speeds = _speeds(run.results)
         results.save_speed(speeds)
+        finish(results, run)
     if run.done_before:
         told = f"{path}: {run.done_before} of {len(readers)} sequences were done before"
         err_console.print(told, soft_wrap=True)

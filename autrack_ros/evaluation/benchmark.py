@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from ctypes import c_ulonglong
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from autrack_ros.tracking.presence import TrackState
 
 MakeTracker = Callable[[], FollowsTarget[Answer]]
 Report = Callable[[int, int, str], None]  # frames done, frames in all, a note
+Advance = Callable[[int, int], None]  # frames done, sequences done
 # Tracks in a sequence, saves, calls the last after every frame; what went wrong, or None.
 TrackOne = Callable[
     [FollowsTarget[Answer], Sequence, ResultFolder, Callable[[], None]], "str | None"
@@ -37,16 +38,32 @@ TrackOne = Callable[
 REPORT_SECONDS = 0.2
 
 
+class Engine(Protocol):
+    """Where sequences are tracked in."""
+
+    def run(
+        self,
+        sequences: list[Sequence],
+        make_tracker: MakeTracker,
+        results: ResultFolder,
+        advance: Advance,
+        track_one: TrackOne,
+    ) -> dict[str, str]:
+        """Track in all and save each; what went wrong, by sequence."""
+
+
 @dataclass(frozen=True, slots=True)
 class BenchmarkRun:
     """What a run left.
 
     Attributes:
-        results: of the sequences that are complete, by name.
+        sequences: that are complete, by name.
+        results: of these, by name.
         failures: what went wrong with each of the others, by name.
         done_before: how many were complete when it began.
     """
 
+    sequences: dict[str, Sequence]
     results: dict[str, SequenceResult]
     failures: dict[str, str]
     done_before: int
@@ -56,13 +73,13 @@ def run_benchmark(
     readers: Readers,
     make_tracker: MakeTracker,
     results: ResultFolder,
-    jobs: int = 1,
+    engine: Engine,
     report: Report = lambda done, total, note: None,
     track_one: TrackOne | None = None,
 ) -> BenchmarkRun:
     """Track and save every sequence that the folder does not hold yet, and write the summary.
 
-    A sequence that fails leaves no file and stops no other. Boxes do not depend on ``jobs``, as
+    A sequence that fails leaves no file and stops no other. Boxes do not depend on the engine, as
     long as ``make_tracker`` gives every process the same number of threads: that number changes how
     sums are rounded.
 
@@ -70,7 +87,7 @@ def run_benchmark(
         readers: of the sequences, see ``read_dataset``.
         make_tracker: called once in every process; can be pickled if there are several.
         results: gets the files.
-        jobs: number of processes, at least 1; with 1 it is this one.
+        engine: where it is done.
         report: told now and then how far it is.
         track_one: can be pickled; by default ``track_and_save``.
 
@@ -84,19 +101,13 @@ def run_benchmark(
     def advance(frames: int, finished: int) -> None:
         report(frames, total, f"{finished} of {len(missing)} sequences")
 
-    track_one = track_one or track_and_save
-    jobs = min(jobs, len(missing))
-    if jobs > 1:
-        failures |= _run_in_processes(missing, make_tracker, results, jobs, advance, track_one)
-    elif missing:
-        failures |= _run_here(missing, make_tracker, results, advance, track_one)
-    complete = {
-        sequence.name: results.load(sequence)
-        for sequence in sequences
-        if sequence.name not in failures
-    }
-    results.save_summary({**summarize(complete), "failed": failures})
-    return BenchmarkRun(complete, failures, len(sequences) - len(missing))
+    if missing:
+        one = track_one or track_and_save
+        failures |= engine.run(missing, make_tracker, results, advance, one)
+    complete = {each.name: each for each in sequences if each.name not in failures}
+    loaded = {name: results.load(sequence) for name, sequence in complete.items()}
+    results.save_summary({**summarize(loaded), "failed": failures})
+    return BenchmarkRun(complete, loaded, failures, len(sequences) - len(missing))
 
 
 def _read(readers: Readers) -> tuple[list[Sequence], dict[str, str]]:
@@ -109,11 +120,36 @@ def _read(readers: Readers) -> tuple[list[Sequence], dict[str, str]]:
     return sequences, failures
 
 
+@dataclass(frozen=True, slots=True)
+class LocalEngine:
+    """On the machine of the command.
+
+    Attributes:
+        jobs: number of processes, at least 1; with 1 it is this one.
+    """
+
+    jobs: int = 1
+
+    def run(
+        self,
+        sequences: list[Sequence],
+        make_tracker: MakeTracker,
+        results: ResultFolder,
+        advance: Advance,
+        track_one: TrackOne,
+    ) -> dict[str, str]:
+        """See ``Engine``."""
+        jobs = min(self.jobs, len(sequences))
+        if jobs > 1:
+            return _run_in_processes(sequences, make_tracker, results, jobs, advance, track_one)
+        return _run_here(sequences, make_tracker, results, advance, track_one)
+
+
 def _run_here(
     sequences: list[Sequence],
     make_tracker: MakeTracker,
     results: ResultFolder,
-    advance: Callable[[int, int], None],
+    advance: Advance,
     track_one: TrackOne,
 ) -> dict[str, str]:
     tracker = make_tracker()
@@ -158,7 +194,7 @@ def _run_in_processes(
     make_tracker: MakeTracker,
     results: ResultFolder,
     jobs: int,
-    advance: Callable[[int, int], None],
+    advance: Advance,
     track_one: TrackOne,
 ) -> dict[str, str]:
     # A fresh interpreter each: a fork would copy the locks of torch's and OpenVINO's threads.

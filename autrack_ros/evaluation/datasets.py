@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from autrack_ros.evaluation import submissions
+from autrack_ros.evaluation.attributes import box_attributes
 from autrack_ros.evaluation.boxfiles import read_boxes, read_marks, read_regions
-from autrack_ros.evaluation.frames import SourceError, list_images
+from autrack_ros.evaluation.frames import SourceError, list_images, read_image
 from autrack_ros.evaluation.sequences import Sequence, make_sequence
 from autrack_ros.tracking.errors import ConfigurationError
 
@@ -112,7 +113,11 @@ def _list_folder(root: Path) -> Readers:
 
 def _read_folder(folder: Path) -> Sequence:
     truth_file = folder / "groundtruth.txt"
-    return make_sequence(folder.name, _images(folder, "img"), read_boxes(truth_file), truth_file)
+    images, truth = _images(folder, "img"), read_boxes(truth_file)
+    height, width = read_image(images[0]).shape[:2]
+    return make_sequence(
+        folder.name, images, truth, truth_file, box_attributes(truth, (width, height))
+    )
 
 
 def _list_otb(root: Path) -> Readers:

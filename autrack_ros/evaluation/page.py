@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -45,12 +45,29 @@ def facts(entries: Iterable[tuple[str, str]]) -> str:
     return f'<dl class="facts">{cells}</dl>'
 
 
-def table(name: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of plain texts, which scrolls by itself where the screen is narrow."""
+def table(
+    name: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    links: Mapping[str, str] | None = None,
+) -> str:
+    """A table of plain texts, which scrolls by itself where the screen is narrow.
+
+    Args:
+        name: what it shows, for who does not see it.
+        head: of the columns.
+        rows: a text a column.
+        links: addresses of what first columns name.
+    """
+
+    def cells(row: Sequence[str]) -> str:
+        first, *rest = map(escape, row)
+        address = (links or {}).get(row[0])
+        shown = f'<a href="{escape(address, quote=True)}">{first}</a>' if address else first
+        return "".join(f"<td>{cell}</td>" for cell in (shown, *rest))
+
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join(f"<tr>{cells(row)}</tr>" for row in rows)
     return scrolling(name, f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>")
 
 

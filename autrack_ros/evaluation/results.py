@@ -41,6 +41,7 @@ from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presence import TrackState
 
+METRICS = "metrics"
 FRAME_COLUMNS = ("overlap", "center_error", "normalized_error", "score", "state", "target")
 _REFUSED = "{file}: filled with {name} {old}, not {new}; choose another folder for the results"
 
@@ -170,7 +171,7 @@ class ResultFolder:
         return self.path / "times" / f"{sequence.name}.txt"
 
     def _metrics(self, sequence: Sequence) -> Path:
-        return self.path / "metrics" / f"{sequence.name}.json"
+        return self.path / METRICS / f"{sequence.name}.json"
 
 
 def open_results(path: Path, settings: dict[str, Any]) -> ResultFolder:
@@ -251,12 +252,12 @@ def read_reports(path: Path) -> long_term.Reports:
     return long_term.Reports(values[:, 0], values[:, 3], lost, np.array(targets) != "unknown")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file so that it is there complete or not at all, whenever the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Always the same name: what a killed run left is replaced when the sequence is done again.
     unfinished = path.with_name(f"{path.name}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
+    unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(unfinished, path)
 
 

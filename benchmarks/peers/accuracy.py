@@ -18,7 +18,7 @@ import torch
 
 import autrack_ros.tracking
 from autrack_ros.evaluation import metrics, presence_tracker
-from autrack_ros.evaluation.benchmark import MakeTracker, Report, run_benchmark
+from autrack_ros.evaluation.benchmark import LocalEngine, MakeTracker, Report, run_benchmark
 from autrack_ros.evaluation.datasets import Readers, read_dataset
 from autrack_ros.evaluation.frames import image_frames
 from autrack_ros.evaluation.peers import networks, vit, windows
@@ -180,7 +180,7 @@ def run(
     digest = hashlib.sha256(as_json(entry.settings).encode()).hexdigest()[:8]
     folder = cache / f"{_file_name(entry.name)}-{digest}" / _file_name(sequences.name)
     results = open_results(folder, dict(entry.settings))
-    done = run_benchmark(sequences.readers, entry.make, results, jobs, report)
+    done = run_benchmark(sequences.readers, entry.make, results, LocalEngine(jobs), report)
     if done.failures:
         raise AutrackError("; ".join(done.failures.values()))
     return {

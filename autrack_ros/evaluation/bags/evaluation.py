@@ -40,6 +40,7 @@ class Answers:
         report: of the template's adaptation; None before the start.
         failure: what ended it early.
         live: numbers of a live run (see ``realtime``); empty of any other.
+        size: width and height of the images, pixels; None of a live run and before the first.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Answers:
     report: AdaptationReport | None = None
     failure: AutrackError | KeyboardInterrupt | None = None
     live: dict[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
 
 def describe(
@@ -92,6 +94,7 @@ def run_offline(
     try:
         for tracked in track_offline(tracker, bag.images(image_topic), start):
             recording.add(tracked)
+            answers.size = tracked.image.bgr.shape[1], tracked.image.bgr.shape[0]
             answers.tracks.append(tracked.track)
             if started:
                 answers.seconds.append(tracked.seconds)
@@ -133,8 +136,9 @@ def write_results(
             compared = truth.of([track.stamp_ns for track in answers[0].tracks])
         except AutrackError as error:
             failure = failure or error
+    size = answers[0].size
     runs = [
-        Run(item.name, item.tracks, {**score(item.tracks, compared), **item.live})
+        Run(item.name, item.tracks, {**score(item.tracks, compared, size), **item.live})
         for item in answers
     ]
     facts = {

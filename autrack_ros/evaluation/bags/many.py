@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from autrack_ros.evaluation.attributes import box_attributes
 from autrack_ros.evaluation.bags import fingerprints, results
 from autrack_ros.evaluation.bags.boxes import Start, TopicTruth, topic_start
 from autrack_ros.evaluation.bags.evaluation import Answers, describe, run_offline, write_results
@@ -30,6 +31,7 @@ from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.presence import TrackState
 
 FORMAT = "bags"
+BAGS = "bags"  # folder in that of the results, with a folder a bag
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ class BagSequence(Sequence):
     def truth_sha256(self) -> str:
         """Hash of the bag and of what is read of it."""
         return fingerprints.hash_value([self.sha256, self.topics.images, self.topics.truth,
-                                        self.topics.target, list(self.start.box)])  # fmt: skip
+                                        self.topics.target, list(self.start.box),
+                                        sorted(self.attributes)])  # fmt: skip
 
 
 def find_bags(where: str) -> dict[str, Path]:
@@ -117,12 +120,16 @@ def _read(name: str, path: Path, topics: BagTopics) -> BagSequence:
         if first is None:
             raise SourceError(f"{path}: {start.source}: no image has this stamp")
         boxes = np.full((len(stamps), 4), np.nan) if truth is None else truth.of(stamps)
+        (picture,) = bag.images(topics.images, [0])
     boxes = boxes[first:]
+    annotated = np.isfinite(boxes).all(axis=1)
+    height, width = picture.bgr.shape[:2]
     return BagSequence(
         name,
         Frames(str(path), len(boxes), None, partial(iter, ())),  # read with their stamps instead
         boxes,
-        annotated=np.isfinite(boxes).all(axis=1),
+        box_attributes(boxes, (width, height), annotated),
+        annotated,
         path=path,
         topics=topics,
         start=start,
@@ -155,7 +162,7 @@ def track_bag(
         folder: of all results.
         advance: called after every image from the start on.
     """
-    own = folder.path / "bags" / sequence.name
+    own = folder.path / BAGS / sequence.name
     topics = sequence.topics
     with Bag(sequence.path) as bag:
         truth = None if topics.truth is None else TopicTruth(bag, topics.truth, topics.target)

@@ -9,27 +9,21 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from autrack_ros.drawing import DrawnTarget, draw_overlay
-from autrack_ros.drawing.lines import draw_box
-from autrack_ros.drawing.style import LIGHT, Sizes
-from autrack_ros.evaluation import long_term, metrics, page
+from autrack_ros.evaluation import long_term, page
+from autrack_ros.evaluation.bags.answer_picture import answer_picture
 from autrack_ros.evaluation.bags.figures import Drawing
 from autrack_ros.evaluation.bags.reading import StampedImage
 from autrack_ros.evaluation.bags.realtime import COST, LOCK_STEP_DIFFERENCE
 from autrack_ros.evaluation.bags.results import REAL_TIME
 from autrack_ros.evaluation.bags.tracks import IDLE, Run, overlaps_of
 from autrack_ros.evaluation.viewer import SCRIPT, STYLE, ShownFrame, viewer
-from autrack_ros.tracking.boxes import Box
 
 _EVEN_FRAMES = 24  # shown, evenly spaced
 _TROUBLES = 8  # stretches listed
 _POOR_OVERLAP = 0.5
-_PICTURE_PX = 760  # of the longer side at most
-_JPEG_QUALITY = 80
-_DOTTED = ((0.0, 3.0),)
+_PICTURE_PX = 760  # of the longer side
 _STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
@@ -103,7 +97,9 @@ def write_report(
         frames.append(
             ShownFrame(
                 image.index,
-                page.jpeg_source(_picture(image.bgr, runs[0], image.index, truth)),
+                page.jpeg_source(
+                    answer_picture(image.bgr, runs[0].tracks, image.index, truth, _PICTURE_PX)
+                ),
                 _told(runs[0], image.index, overlaps),
             )
         )
@@ -116,6 +112,7 @@ def write_report(
         "<h2>Runs</h2>",
         page.table("Numbers of every run", *_run_table(runs)),
         *_long_term(runs),
+        *_by_attribute(runs),
         *_live(runs, facts.get("comparison", {})),
         *_figures(drawings),
         *_viewer(frames, positions, troubles, truth is not None),
@@ -204,6 +201,22 @@ def _long_term(runs: Sequence[Run]) -> list[str]:
     return [
         "<h3>Gone and found</h3>",
         page.table("Long-term numbers of every run", ["run", *long_term.COLUMNS], table),
+    ]
+
+
+def _by_attribute(runs: Sequence[Run]) -> list[str]:
+    """The success of each run on the images that have an attribute."""
+    rows = {run.name: run.numbers.get("attributes") or {} for run in runs}
+    names = sorted({name for row in rows.values() for name in row})
+    if not names:
+        return []
+    table = [
+        [name, *(f"{row[name]['auc']:.4f}" if name in row else "-" for row in rows.values())]
+        for name in names
+    ]
+    return [
+        "<h3>Success AUC by attribute</h3>",
+        page.table("AUC by attribute", ["images with", *rows], table),
     ]
 
 
@@ -303,26 +316,6 @@ def _told(run: Run, index: int, overlaps: np.ndarray | None) -> str:
     if overlaps is not None and not np.isnan(overlaps[index]):
         words.append(f"overlap {overlaps[index]:.2f}")
     return ", ".join(words)
-
-
-def _picture(bgr: np.ndarray, run: Run, index: int, truth: np.ndarray | None) -> bytes:
-    """JPEG of an image with its box and the annotated one; of a lost target, where it was last."""
-    scale = _PICTURE_PX / max(bgr.shape[:2])
-    interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-    canvas = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=interpolation)
-    if truth is not None and metrics.present(truth)[index]:
-        box = Box(*(truth[index] * scale).tolist())
-        draw_box(canvas, box, LIGHT, Sizes.of(canvas).line, _DOTTED)
-    track = run.tracks[index]
-    last = next((past.box for past in reversed(run.tracks[: index + 1]) if past.box), None)
-    targets = []
-    if last is not None and track.state != IDLE:
-        box = Box(*(value * scale for value in last))
-        score = None if track.box is None else track.score
-        targets = [DrawnTarget(box, score=score, state=track.state)]
-    shown = draw_overlay(canvas, targets)
-    _, data = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    return data.tobytes()
 
 
 def _files(folder: Path, runs: Sequence[Run]) -> str:

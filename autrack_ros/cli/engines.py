@@ -1,0 +1,94 @@
+"""Where a run is computed: the options that choose this machine or a cluster."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autrack_ros.cli.chosen import ChosenTracker, OurOptions
+from autrack_ros.cli.extras import require
+
+if TYPE_CHECKING:
+    from autrack_ros.evaluation.benchmark import Engine
+
+PANEL = "Where it runs"
+
+
+class EngineName(str, Enum):
+    """What can be asked for."""
+
+    local = "local"
+    ray = "ray"
+
+
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        show_default="torch's choice",
+        help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
+        rich_help_panel=PANEL,
+    ),
+]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        show_default="1",
+        help="Sequences or bags tracked at a time on this machine, each by a process.",
+        rich_help_panel=PANEL,
+    ),
+]
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        help="ray: as tasks of a Ray cluster, as many at a time as it has --threads cores for.",
+        rich_help_panel=PANEL,
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Of the Ray cluster, as ray.init takes it: auto, HOST:6379, ray://HOST:10001. By "
+        "default that of RAY_ADDRESS, or one that is started here.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+def chosen_engine(
+    name: EngineName,
+    jobs: int | None,
+    address: str | None,
+    chosen: ChosenTracker,
+) -> Engine:
+    """What computes; call it when the threads are set.
+
+    Args:
+        name: which.
+        jobs: as given.
+        address: as given.
+        chosen: the tracker; only workers that have the same take part.
+
+    Raises:
+        typer.BadParameter: an option of another engine was given.
+        ConfigurationError: Ray is not installed.
+    """
+    if name is EngineName.local:
+        from autrack_ros.evaluation.benchmark import LocalEngine
+
+        if address is not None:
+            raise typer.BadParameter("goes with --engine ray", param_hint="'--address'")
+        return LocalEngine(jobs or 1)
+    if jobs is not None:
+        raise typer.BadParameter("goes with --engine local", param_hint="'--jobs'")
+    require(ray="ray")
+    import torch
+
+    from autrack_ros.evaluation.ray_engine import RayEngine
+
+    on_gpu = isinstance(chosen, OurOptions) and chosen.options.device.startswith("cuda")
+    return RayEngine(chosen.describe, torch.get_num_threads(), int(on_gpu), address)

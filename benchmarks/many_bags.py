@@ -1,0 +1,136 @@
+"""``autrack evaluate-bags`` on a bag of each sequence of a folder: time by --jobs, and the files.
+
+    python -m benchmarks.many_bags ../shared/data/dev_sequences [--jobs 1 2] [--ray] [--kill] [--keep FOLDER]
+
+Every run has the same number of threads. All must leave the same files, but for times; it says
+where they do not, and the exit status is 1. For the times, nothing else may run on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from autrack_ros.evaluation.bags.making import make_bag, open_clip
+from autrack_ros.evaluation.bags.overview import REPORT
+from autrack_ros.evaluation.bags.results import TIMING
+from autrack_ros.evaluation.datasets import read_dataset
+from benchmarks.machine import describe_machine
+
+TOPICS = ("--image-topic", "/image", "--truth-topic", "/truth")
+_OF_TIMES = (TIMING, "speed.json", REPORT)  # the last: that of the whole run
+
+
+def main() -> int:
+    """Print the table; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("sequences", type=Path, help="folder of sequences, as autrack evaluate has")
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--ray", action="store_true", help="also with --engine ray")
+    parser.add_argument("--kill", action="store_true", help="also killed half way and resumed")
+    parser.add_argument("--keep", type=Path, help="new folder for bags and results")
+    arguments = parser.parse_args()
+    if arguments.keep is not None:
+        arguments.keep.mkdir(parents=True)
+        return _measure(arguments.keep, arguments)
+    with tempfile.TemporaryDirectory(prefix="many_bags_") as scratch:
+        return _measure(Path(scratch), arguments)
+
+
+def _measure(folder: Path, arguments: argparse.Namespace) -> int:
+    bags = folder / "bags"
+    bags.mkdir()
+    names = list(read_dataset(arguments.sequences))
+    for name in names:
+        frames, truth = open_clip(str(arguments.sequences / name))
+        list(make_bag(frames, truth, bags / name))
+    print(f"{describe_machine()}; {len(names)} bags, {arguments.threads} threads a job\n")
+    runs: dict[str, tuple[str, ...]] = {
+        f"--jobs {jobs}": ("--jobs", str(jobs)) for jobs in arguments.jobs
+    }
+    if arguments.ray:
+        runs["--engine ray"] = ("--engine", "ray")
+    results: dict[str, dict[str, bytes]] = {}
+    first_s = 0.0
+    print("| run | seconds | speed-up |\n|---|---|---|")
+    for number, (name, options) in enumerate(runs.items()):
+        output = folder / f"run{number}"
+        seconds = _finish(_start(bags, output, arguments.threads, options))
+        first_s = first_s or seconds
+        results[name] = _files(output)
+        print(f"| {name} | {seconds:.1f} | {first_s / seconds:.2f} |", flush=True)
+    if arguments.kill:
+        name, options = list(runs.items())[len(arguments.jobs) - 1]
+        output = folder / "killed"
+        done = _kill_half_way(_start(bags, output, arguments.threads, options), output, len(names))
+        seconds = _finish(_start(bags, output, arguments.threads, options))
+        results[f"{name}, killed"] = _files(output)
+        print(f"| {name}, killed with {done} of {len(names)} done: the rest | {seconds:.1f} | |")
+    return _compare(results)
+
+
+def _start(
+    bags: Path, output: Path, threads: int, options: tuple[str, ...]
+) -> subprocess.Popen[bytes]:
+    command = ["evaluate-bags", str(bags), *TOPICS, "--threads", str(threads), *options]
+    return subprocess.Popen(
+        [sys.executable, "-m", "autrack_ros.cli", *command, "--output", str(output)],
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _finish(process: subprocess.Popen[bytes]) -> float:
+    """Seconds until its end."""
+    started = time.perf_counter()
+    if process.wait() != 0:
+        raise SystemExit("the run has failed, see above")
+    return time.perf_counter() - started
+
+
+def _kill_half_way(process: subprocess.Popen[bytes], output: Path, count: int) -> int:
+    """How many bags were done."""
+
+    def done() -> int:
+        return len(list((output / "metrics").glob("*.json")))
+
+    while process.poll() is None and done() < count // 2:
+        time.sleep(0.5)
+    process.kill()
+    process.wait()
+    return done()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """All but those of times."""
+    found = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    return {
+        name: data
+        for name, data in found.items()
+        if not name.startswith("times/") and name not in _OF_TIMES and not name.endswith(TIMING)
+    }
+
+
+def _compare(results: dict[str, dict[str, bytes]]) -> int:
+    (first, expected), *others = results.items()
+    differing = {
+        name: sorted(n for n in {*expected, *files} if expected.get(n) != files.get(n))
+        for name, files in others
+    }
+    print()
+    for name, files in differing.items():
+        told = f"{len(files)} differ: {', '.join(files[:5])}" if files else "all equal"
+        print(f"{len(expected)} files of {first} and {name}: {told}")
+    return int(any(differing.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
