@@ -1,6 +1,6 @@
 """``autrack evaluate-bags`` on a bag of each sequence of a folder: time by --jobs, and the files.
 
-    python -m benchmarks.many_bags ../shared/data/dev_sequences [--jobs 1 2] [--ray] [--kill] [--keep FOLDER]
+    python -m benchmarks.many_bags ../shared/data/dev_sequences [--jobs 1 2] [--ray] [--kill]
 
 Every run has the same number of threads. All must leave the same files, but for times; it says
 where they do not, and the exit status is 1. For the times, nothing else may run on the machine.
