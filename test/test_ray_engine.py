@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -80,6 +81,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with the tracker in it."""
     (tmp_path / "holding.py").write_text(HOLDING)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(ROOT), *sys.path[1:])))
     return tmp_path
 
 
@@ -192,11 +194,11 @@ def test_without_an_address_a_cluster_is_started_and_nothing_of_it_stays(
     if ray.is_initialized():
         ray.shutdown()
     (here / "held").mkdir()
-    before = set(Path(tempfile.gettempdir()).iterdir())
+    before = set(Path(tempfile.gettempdir()).glob("ray*"))
     done = invoke("evaluate", data / "sequences", "--engine", "ray", "--sequences", "s0,s1")
     assert done.exit_code == 0, done.output
     assert not ray.is_initialized()
-    assert set(Path(tempfile.gettempdir()).iterdir()) <= before
+    assert set(Path(tempfile.gettempdir()).glob("ray*")) <= before
 
 
 def test_an_address_without_a_cluster_is_told(data: Path, here: Path) -> None:

@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking.errors import AutrackError, ConfigurationError
 
 _RETRIES = 3  # of a sequence whose worker was lost
+_ANSWER_S = 10.0
 
 
 class Outcome(NamedTuple):
@@ -159,9 +161,13 @@ def _result(done: Any, sequence: Sequence) -> Outcome:
     try:
         return ray.get(done)
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, AutrackError):
-            raise error.cause from error
-        raise
+        cause = error.cause
+        if isinstance(cause, AutrackError):
+            raise cause from error
+        words = str(cause).strip().rpartition("\n")[2]
+        raise AutrackError(
+            f"{sequence.name}: a worker failed; is this package there, in this version? {words}"
+        ) from error
     except ray.exceptions.RayError as error:
         words = str(error).strip().partition("\n")[0]
         raise AutrackError(
@@ -183,15 +189,24 @@ def _connected(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    address = address or os.environ.get("RAY_ADDRESS")
     with TemporaryDirectory(prefix="ray_") as scratch:
-        try:
-            if address or os.environ.get("RAY_ADDRESS"):
+        if address is None:
+            ray.init(include_dashboard=False, _temp_dir=scratch, **quiet)
+        else:
+            try:
+                _require_answer(address)
                 ray.init(address=address, **quiet)
-            else:
-                ray.init(include_dashboard=False, _temp_dir=scratch, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ConfigurationError(f"no Ray cluster at {address}: {error}") from error
+            except (OSError, ValueError, RuntimeError) as error:
+                raise ConfigurationError(f"no Ray cluster at {address}: {error}") from error
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raise OSError or ValueError where nobody listens: Ray would try for minutes."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if separator:
+        socket.create_connection((host, int(port)), _ANSWER_S).close()
