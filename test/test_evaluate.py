@@ -479,5 +479,5 @@ def test_ray_that_is_not_installed_is_named(stand_in, tmp_path, monkeypatch):
     write_lines(tmp_path / "s" / "groundtruth.txt", TRUTH)
     monkeypatch.setattr("autrack_ros.cli.extras.find_spec", lambda name: None)
     done = evaluate(tmp_path, "--engine", "ray")
-    assert done.exit_code != 0
-    assert "pip install ray (part of the extra [ray])" in " ".join(str(done.exception).split())
+    assert done.exit_code == 2
+    assert "pip install ray (part of the extra [ray])" in " ".join(done.stderr.split())
