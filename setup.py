@@ -35,12 +35,12 @@ def check_environment() -> None:
             f"autrack_ros: the ROS 2 wheels of {PREFIX} cannot be seen from pip's isolated build: "
             "`pip install --no-build-isolation .`"
         )
-    if ROS_DISTRO and not WITH_MESSAGES:
+    if (ROS_DISTRO or (PREFIX / "share" / "rclpy").exists()) and not WITH_MESSAGES:
         raise SystemExit(
-            f"autrack_ros: ROS_DISTRO is {ROS_DISTRO}, but there are no ROS 2 wheels in {PREFIX}. "
-            "With an installed ROS 2 use `colcon build`; for the node with ROS 2 from PyPI run "
-            "`pip install -r requirements.txt` first; for `autrack` without ROS, "
-            "`env -u ROS_DISTRO pip install .`"
+            f"autrack_ros: ROS 2 is here, but {PREFIX} has no wheels to build messages with. With "
+            "an installed ROS 2 use `colcon build`; with ROS 2 from PyPI run `pip install -r "
+            "requirements.txt` first; for `autrack` without ROS, `env -u ROS_DISTRO pip install .` "
+            "in another environment"
         )
 
 
