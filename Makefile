@@ -63,6 +63,7 @@ dist: ## wheels into dist/: without ROS, and with messages for Kilted and Jazzy 
 	env -u ROS_DISTRO build/dist/plain/bin/python -m pip wheel -q --no-deps -w dist .
 	$(foreach python,$(PYTHONS),$(call wheel,$(python),kilted,requirements.txt))
 	$(foreach python,$(PYTHONS),$(call wheel,$(python),jazzy,requirements-jazzy.txt))
+	rm -rf *.egg-info # else it tells this folder's version, with the last distribution in it
 	ls -l dist
 
 train: .venv ## train both models anew: fetch the pictures; the default; autrack_lite0
