@@ -164,18 +164,23 @@ def maker(bank) -> PairMaker:
     return PairMaker(bank, EASY)
 
 
-@pytest.fixture(scope="module")
-def network(maker) -> LiteSiamFCpp:
-    torch.manual_seed(0)
-    network = LiteSiamFCpp(EfficientNetLite0())
-    # Random weights shrink what passes eleven blocks; statistics of real crops keep it alive.
+def keep_alive(network: LiteSiamFCpp, maker: PairMaker) -> None:
+    """Random weights shrink what passes eleven blocks, but for statistics of real crops."""
     network.basemodel.train()
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = None
         network.basemodel(maker.batch(0).search)
-    return network.eval()
+    network.eval()
+
+
+@pytest.fixture(scope="module")
+def network(maker) -> LiteSiamFCpp:
+    torch.manual_seed(0)
+    network = LiteSiamFCpp(EfficientNetLite0())
+    keep_alive(network, maker)
+    return network
 
 
 def cache_in(folder: Path, maker: PairMaker, network: LiteSiamFCpp, layers: int) -> FeatureCache:

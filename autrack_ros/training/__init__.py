@@ -38,6 +38,7 @@ from autrack_ros.training.feed import CachedFeed, Feed, LiveFeed
 from autrack_ros.training.held_out import held_out
 from autrack_ros.training.initial import load_initial
 from autrack_ros.training.pairs import PairMaker
+from autrack_ros.training.processes import ALONE, Processes, joined
 from autrack_ros.training.sheet import pair_sheet
 from autrack_ros.training.sources import SOURCE_KINDS, Source
 from autrack_ros.training.trainer import Trainer
@@ -69,10 +70,17 @@ def train(
     Raises:
         ConfigurationError, DataError, CheckpointError, TrainingError: see where they are defined.
     """
+    with joined(resolve_device(device)) as (processes, own_device):
+        return _train(config_path, output_dir, own_device, processes, report)
+
+
+def _train(
+    config_path: Path, output_dir: Path, device: torch.device, processes: Processes, report: Report
+) -> Path:
     config = load_config(config_path)
     preset = find_preset(config.preset)
     settings = config.optimization
-    resolved = resolve_device(device)
+    report = report if processes.is_first else _silent
     torch.manual_seed(settings.seed)
     network = make_network(preset)
     frozen, layers = settings.frozen_layers, network.basemodel.layer_count
@@ -81,21 +89,25 @@ def train(
     load_initial(network, config.initial)
     initial = {key: value.clone() for key, value in network.state_dict().items()}
     sources = read_sources(config)
-    maker = PairMaker(
-        load_crops(config, sources, report), config.pairs, resolved, preset.settings.box_windows
-    )
+    with processes.first_alone():  # it packs the crops that all read
+        bank = load_crops(config, sources, report)
+    maker = PairMaker(bank, config.pairs, device, preset.settings.box_windows)
     clips = validation_set(config, sources)
     trainer = Trainer(
         network,
-        make_feed(config, maker, network, report),
+        make_feed(config, maker, network, report, processes),
         preset.loss,
         settings,
         output_dir,
         lambda averaged: clips.evaluate(averaged, preset).auc,
         config.validation.every,
-        resolved,
+        device,
+        processes,
     )
     trainer.run(lambda done, total, note: report("training", done, total, note))
+    weights = output_dir / preset.checkpoint
+    if not processes.is_first:
+        return weights
     trained = trainer.averaged
     share_weights(trained, initial, settings.initial_share)
     report("calibration", 0, 1, "")
@@ -103,7 +115,6 @@ def train(
     calibration = calibrate(trained, preset, clips, output_dir)
     if calibration is not None:
         metadata |= calibration.to_metadata()
-    weights = output_dir / preset.checkpoint
     state = {k: v.cpu().contiguous() for k, v in trained.state_dict().items()}
     save_file(state, weights, metadata)
     weights.chmod(0o644)  # safetensors writes for the owner alone; weights are to be shared
@@ -221,12 +232,20 @@ def validation_set(config: TrainingConfig, sources: Sequence[Source]) -> Validat
 
 
 def make_feed(
-    config: TrainingConfig, maker: PairMaker, network: LayeredSiamese, report: Report = _silent
+    config: TrainingConfig,
+    maker: PairMaker,
+    network: LayeredSiamese,
+    report: Report = _silent,
+    processes: Processes = ALONE,
 ) -> Feed:
-    """The batches: cached features of the frozen layers on a CPU, else composed on the spot."""
+    """The batches: cached features of the frozen layers, or composed on the spot.
+
+    The latter on a GPU, and where several processes train together.
+    """
     settings = config.optimization
     frozen = FrozenLayers(network, settings.frozen_layers)
-    if config.features is None or settings.frozen_layers == 0 or maker.device.type != "cpu":
+    is_cached = maker.device.type == "cpu" and processes.count == 1
+    if config.features is None or settings.frozen_layers == 0 or not is_cached:
         return LiveFeed(maker, frozen, settings)
     cache = FeatureCache(
         config.features,

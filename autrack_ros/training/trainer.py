@@ -20,12 +20,13 @@ from autrack_ros.tracking.lite import LayeredSiamese
 from autrack_ros.tracking.losses import Losses, overlap_of, tracking_loss
 from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.tracking.siamese import Prediction, response_grid
-from autrack_ros.tracking.targets import make_targets
+from autrack_ros.tracking.targets import Targets, make_targets
 from autrack_ros.training.config import OptimizationSettings
 from autrack_ros.training.curve import draw_learning_curve
 from autrack_ros.training.features import FeatureBatch, Maps
 from autrack_ros.training.feed import Feed
 from autrack_ros.training.pairs import BATCH, SEARCH_SIZE
+from autrack_ros.training.processes import ALONE, Processes
 
 LOG_FIELDS = (
     "iteration", "pairs", "learning_rate", "loss", "cls", "ctr", "reg",
@@ -55,6 +56,8 @@ class Trainer:
             found there is gone on from.
         track: tracks the validation clips, every ``track_every`` iterations and at the end.
         device: where the network trains; on a GPU the forward pass is in bfloat16.
+        processes: that train it together, each on a batch of an iteration. The first alone
+            validates and writes.
 
     Raises:
         CheckpointError: the checkpoint found was made with other settings or other pairs.
@@ -70,12 +73,15 @@ class Trainer:
         track: Validate | None = None,
         track_every: int = 1,
         device: torch.device | str = "cpu",
+        processes: Processes = ALONE,
     ) -> None:
         self.device = torch.device(device)
+        self.processes = processes
         # Channels last: 1.7 times as fast on a CPU. (torch's stubs lack this overload.)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.train()
         self.network.basemodel.eval()
+        processes.join_normalisation(self.network)
         self.feed = feed
         self.loss = loss
         self.settings = settings
@@ -99,9 +105,11 @@ class Trainer:
             settings.learning_rate,
             weight_decay=settings.weight_decay,
         )
-        self.iterations = settings.rounds * settings.round_iterations
+        self.iterations = settings.rounds * settings.round_iterations // processes.count
         self.iteration = 0
         self._identity = {**asdict(settings), **asdict(loss), "feed": feed.identity}
+        if processes.count > 1:
+            self._identity["processes"] = processes.count
         self._rows: list[dict[str, float | str]] = []
         self._resume()
 
@@ -124,8 +132,11 @@ class Trainer:
             last = self.iteration == self.iterations
             saves = self.iteration % settings.save_every == 0 or last
             tracks = self.track and (self.iteration % self.track_every == 0 or last)
+            if not self.processes.is_first:
+                continue
             if self.iteration % settings.log_every == 0 or saves or tracks:
-                speed = count * BATCH / (time.perf_counter() - since)
+                pairs = count * BATCH * self.processes.count
+                speed = pairs / (time.perf_counter() - since)
                 auc = self.track(self.averaged) if self.track and tracks else None
                 self._log(sums / count, speed, self.validate() if saves else None, auc)
                 report(self.iteration, self.iterations, f"loss {sums[0] / count:.3f}")
@@ -154,14 +165,18 @@ class Trainer:
         later = min(1.0, (self.iteration + 1) / settings.backbone_warmup)
         heads, backbone = self._optimizer.param_groups
         heads["lr"], backbone["lr"] = rate, rate * settings.backbone_rate * later
-        losses = self._loss(self._predict(self.network, batch), batch)
+        prediction = self._predict(self.network, batch)
+        targets = self._targets(prediction, batch)
+        own = self.processes.weighted(tracking_loss(prediction, targets, self.loss), targets)
+        losses = Losses(*self.processes.mean(torch.stack(own)))
         if not torch.isfinite(losses.total):
             raise TrainingError(
                 f"the loss is {losses.total.item()} at iteration {self.iteration}: lower "
                 f"optimization.learning_rate ({settings.learning_rate})"
             )
         self._optimizer.zero_grad()
-        losses.total.backward()
+        own.total.backward()
+        self.processes.average_gradients(self._trained)
         torch.nn.utils.clip_grad_norm_(self._trained, 10.0)
         self._optimizer.step()
         self._average()
@@ -200,14 +215,16 @@ class Trainer:
         return backbone.run_layers(maps, self.settings.frozen_layers, backbone.layer_count)
 
     def _loss(self, prediction: Prediction, batch: FeatureBatch) -> Losses:
+        return tracking_loss(prediction, self._targets(prediction, batch), self.loss)
+
+    def _targets(self, prediction: Prediction, batch: FeatureBatch) -> Targets:
         rows, cols = prediction.cls.shape[1:]
         network = self.network
         points = response_grid(rows, cols, SEARCH_SIZE, network.stride, self.device, network.origin)
         targets = make_targets(batch.corners, points, batch.negative)
         # The official code ignores what surrounds the other object of a negative pair; here the
         # template's object is known to be nowhere in the search region.
-        targets = targets._replace(cls=targets.cls.clamp(min=0))
-        return tracking_loss(prediction, targets, self.loss)
+        return targets._replace(cls=targets.cls.clamp(min=0))
 
     def _batches(self) -> Iterator[FeatureBatch]:
         """The remaining batches; the next one is made while one is in use."""
@@ -215,7 +232,8 @@ class Trainer:
             for iterations in self.feed.rounds(self.iteration, self.iterations):
                 pending = None
                 for iteration in iterations:
-                    following = maker.submit(self.feed.training, iteration)
+                    number = self.processes.number(iteration)
+                    following = maker.submit(self.feed.training, number)
                     if pending is not None:
                         yield pending.result()
                     pending = following
@@ -231,7 +249,7 @@ class Trainer:
     ) -> None:
         values: list[float | str] = [
             self.iteration,
-            self.iteration * BATCH,
+            self.iteration * BATCH * self.processes.count,
             f"{self._optimizer.param_groups[0]['lr']:.3e}",
             *(f"{value:.4f}" for value in losses.tolist()),
             *(f"{value:.4f}" for value in validation or ()),
