@@ -137,7 +137,7 @@ class _Sum(torch.autograd.Function):
         return _summed(values)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         return _summed(gradient)
 
 
