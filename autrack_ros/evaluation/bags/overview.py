@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,9 +29,11 @@ from autrack_ros.evaluation.bags.tracks import Track, read_tracks
 from autrack_ros.evaluation.metrics import COLUMNS
 from autrack_ros.evaluation.results import SequenceResult, as_json, summarize, write_whole
 
+_Shown = TypeVar("_Shown", Moment, SlowImage)
 REPORT, MOMENTS = "report.html", "moments.json"
 _SHOWN = 9  # moments of a kind
 _SLOW_SHOWN = 6
+_OF_A_BAG = 3
 _PICTURE_PX = 480
 _MEANT = {
     KINDS[0]: "A box that does not overlap the target, on something that looks alike or on the "
@@ -165,27 +168,42 @@ def _moments(
     moments: Sequence[Moment], slow: Sequence[SlowImage], bags: Mapping[str, _Bag]
 ) -> list[str]:
     of_kind = {kind: [m for m in moments if m.kind == kind] for kind in KINDS}
-    shown = [moment for each in of_kind.values() for moment in each[:_SHOWN]]
-    pictures = _pictures(shown, slow[:_SLOW_SHOWN], bags)
+    shown = {kind: _worst(found, _SHOWN) for kind, found in of_kind.items()}
+    slowest = _worst(slow, _SLOW_SHOWN)
+    pictures = _pictures(chain.from_iterable(shown.values()), slowest, bags)
     parts = []
-    for kind, found in of_kind.items():
+    for kind, found in shown.items():
         if found:
-            cards = (_moment_card(m, bags[m.sequence], pictures) for m in found[:_SHOWN])
-            parts += [*_head(kind.capitalize(), len(found), _SHOWN, _MEANT[kind]), *_cells(cards)]
-    if slow:
-        cards = (_slow_card(image, bags[image.sequence], pictures) for image in slow[:_SLOW_SHOWN])
+            cards = [_moment_card(m, bags[m.sequence], pictures) for m in found]
+            parts += _section(kind.capitalize(), len(of_kind[kind]), _MEANT[kind], cards)
+    if slowest:
+        cards = [_slow_card(image, bags[image.sequence], pictures) for image in slowest]
         meant = "Images that took more than twice the median of their bag."
-        parts += [*_head("Slow", len(slow), _SLOW_SHOWN, meant), *_cells(cards)]
+        parts += _section("Slow", len(slow), meant, cards)
     return parts or ["<p>None: nothing was lost, in doubt, on a wrong thing or slow.</p>"]
 
 
-def _head(name: str, count: int, most: int, meant: str) -> list[str]:
-    listed = f"the {most} worst of {count}" if count > most else str(count)
-    return [f"<h3>{escape(name)}: {listed}</h3>", f"<p>{escape(meant)}</p>"]
+def _worst(found: Sequence[_Shown], most: int) -> list[_Shown]:
+    """The first of them, few of a bag, so that one does not hide the others."""
+    of_bag: Counter[str] = Counter()
+    chosen = []
+    for each in found:
+        of_bag[each.sequence] += 1
+        if of_bag[each.sequence] <= _OF_A_BAG and len(chosen) < most:
+            chosen.append(each)
+    return chosen
 
 
-def _cells(cards: Iterable[str]) -> list[str]:
-    return ['<div class="cells">', *cards, "</div>"]
+def _section(name: str, count: int, meant: str, cards: Sequence[str]) -> list[str]:
+    shown = f"{len(cards)} of {count}, at most {_OF_A_BAG} of a bag"
+    listed = shown if count > len(cards) else str(count)
+    return [
+        f"<h3>{escape(name)}: {listed}</h3>",
+        f"<p>{escape(meant)}</p>",
+        '<div class="cells">',
+        *cards,
+        "</div>",
+    ]
 
 
 def _shown_of(moment: Moment) -> list[int]:
