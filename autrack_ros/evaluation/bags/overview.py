@@ -186,7 +186,7 @@ def _moments(
 def _worst(found: Sequence[_Shown], most: int) -> list[_Shown]:
     """The first of them, few of a bag, so that one does not hide the others."""
     of_bag: Counter[str] = Counter()
-    chosen = []
+    chosen: list[_Shown] = []
     for each in found:
         of_bag[each.sequence] += 1
         if of_bag[each.sequence] <= _OF_A_BAG and len(chosen) < most:
