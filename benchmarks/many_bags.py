@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("sequences", type=Path, help="folder of sequences, as autrack evaluate has")
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tracker", default="autrack", help="a cheap one, to compare files only")
     parser.add_argument("--ray", action="store_true", help="also with --engine ray")
     parser.add_argument("--kill", action="store_true", help="also killed half way and resumed")
     parser.add_argument("--keep", type=Path, help="new folder for bags and results")
@@ -60,24 +61,25 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> int:
     print("| run | seconds | speed-up |\n|---|---|---|")
     for number, (name, options) in enumerate(runs.items()):
         output = folder / f"run{number}"
-        seconds = _finish(_start(bags, output, arguments.threads, options))
+        seconds = _finish(_start(bags, output, arguments, options))
         first_s = first_s or seconds
         results[name] = _files(output)
         print(f"| {name} | {seconds:.1f} | {first_s / seconds:.2f} |", flush=True)
     if arguments.kill:
         name, options = list(runs.items())[len(arguments.jobs) - 1]
         output = folder / "killed"
-        done = _kill_half_way(_start(bags, output, arguments.threads, options), output, len(names))
-        seconds = _finish(_start(bags, output, arguments.threads, options))
+        done = _kill_half_way(_start(bags, output, arguments, options), output, len(names))
+        seconds = _finish(_start(bags, output, arguments, options))
         results[f"{name}, killed"] = _files(output)
         print(f"| {name}, killed with {done} of {len(names)} done: the rest | {seconds:.1f} | |")
     return _compare(results)
 
 
 def _start(
-    bags: Path, output: Path, threads: int, options: tuple[str, ...]
+    bags: Path, output: Path, arguments: argparse.Namespace, options: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
-    command = ["evaluate-bags", str(bags), *TOPICS, "--threads", str(threads), *options]
+    chosen = ("--threads", str(arguments.threads), "--tracker", arguments.tracker)
+    command = ["evaluate-bags", str(bags), *TOPICS, *chosen, *options]
     return subprocess.Popen(
         [sys.executable, "-m", "autrack_ros.cli", *command, "--output", str(output)],
         stdout=subprocess.DEVNULL,
