@@ -14,6 +14,7 @@ MENDS = {
     "`pip install --no-build-isolation .` with ROS 2 from PyPI wheels",
     "cv2": "install it with `sudo apt install python3-opencv`, or "
     "`pip install opencv-python-headless` in a virtual environment",
+    "openvino": "install it with `pip install openvino`",
     "rclpy": "source a ROS 2 installation (`source /opt/ros/<distro>/setup.bash`) or "
     "`pip install 'ros-rclpy[fastrtps]==9.1.2'` in a virtual environment",
     "rosbags": "install it with `pip install 'rosbags>=0.11,<0.12'` (part of the extra [bag])",

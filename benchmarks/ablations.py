@@ -25,21 +25,22 @@ import torch.nn.functional as F
 
 from autrack_ros.evaluation.peers.networks import infer_request
 from autrack_ros.evaluation.statistics import interval
-from autrack_ros.tracking import AutrackError, Box, TrackingEngine
-from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
-from autrack_ros.tracking.head import DenseboxHead
-from autrack_ros.tracking.layers import conv_bn_relu
-from autrack_ros.tracking.lite import (
+from autrack_ros.networks.backbones.efficientnet_lite import EfficientNetLite0
+from autrack_ros.networks.head import DenseboxHead
+from autrack_ros.networks.layers import conv_bn_relu
+from autrack_ros.networks.lite import (
     TEMPLATE_SIZE,
     FineCoarse,
     LiteSiamFCpp,
     pixelwise_correlation,
     separable_block,
 )
+from autrack_ros.networks.siamese import Prediction, SearchFeatures
+from autrack_ros.networks.siamfcpp import depthwise_correlation
+from autrack_ros.tracking import AutrackError, Box, TrackingEngine
 from autrack_ros.tracking.presets import Preset, find_preset
-from autrack_ros.tracking.runtime import import_openvino
-from autrack_ros.tracking.siamese import Prediction, SearchFeatures
-from autrack_ros.tracking.siamfcpp import depthwise_correlation
+from autrack_ros.tracking.runtimes.openvino_runtime import import_openvino
+from autrack_ros.tracking.runtimes.torch_runtime import TorchRuntime
 from autrack_ros.training import (
     load_crops,
     make_feed,
@@ -210,8 +211,10 @@ def time_variants(variants: Mapping[str, Variant], preset: Preset, frames: int) 
     core, clip = import_openvino().Core(), Clip()
     runs = []
     for variant in variants.values():
-        engine = TrackingEngine(variant.build().eval(), preset_of(variant, preset))
-        model, inputs = export_frame(engine, clip.frame(0), Box(*clip.box(0)))
+        own = preset_of(variant, preset)
+        runtime = TorchRuntime(variant.build().eval(), own)
+        target = TrackingEngine(runtime, own).start(clip.frame(0), Box(*clip.box(0)))
+        model, inputs = export_frame(runtime.network, target, own.settings.search_size)
         infer = infer_request(core, model).infer
         runs.append(functools.partial(infer, inputs, share_inputs=True, share_outputs=True))
     return dict(zip(variants, time_in_turns(runs, frames), strict=True))

@@ -180,7 +180,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     try:
         tracker = load_tracker(device=arguments.device)
-        print(f"{describe_machine()}; {arguments.threads} threads, {tracker.engine.runtime}\n")
+        print(f"{describe_machine()}; {arguments.threads} threads, {tracker.engine.runtime.name}\n")
         clips = [
             measure(tracker, case)
             for case in made(arguments.pictures, arguments.clips, arguments.seed)

@@ -368,7 +368,8 @@ def main() -> None:
     try:
         settings = PresenceSettings(**dict(arguments.set))
         engine = load_engine(device=arguments.device)
-        print(f"{describe_machine()}; {arguments.threads} threads, {engine.runtime}\n{settings}\n")
+        about = f"{arguments.threads} threads, {engine.runtime.name}"
+        print(f"{describe_machine()}; {about}\n{settings}\n")
         print(cost_table(engine))
         sequences = read_all(arguments.dataset)
         again = [one for each in sequences for one in find_again(engine, settings, each)]

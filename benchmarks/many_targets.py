@@ -16,7 +16,7 @@ import torch
 
 from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.tracking import Box, load_engine
-from autrack_ros.tracking.runtime import RUNTIMES
+from autrack_ros.tracking.runtimes import RUNTIMES
 from benchmarks.machine import describe_machine
 from benchmarks.tracker_speed import frames
 
@@ -47,7 +47,7 @@ def main() -> None:
             wall[count].append((time.perf_counter() - started) * 1e3)
             processor[count].append((time.process_time() - started_cpu) * 1e3)
 
-    print(f"{describe_machine()}; {arguments.threads} threads, {engine.runtime}\n")
+    print(f"{describe_machine()}; {arguments.threads} threads, {engine.runtime.name}\n")
     print(f"| targets, {WIDTH}x{HEIGHT} | median ms | times one | processor ms | times one |")
     print("|---|---|---|---|---|")
     for count in COUNTS:

@@ -130,7 +130,7 @@ def main() -> None:
     torch.set_num_threads(1)
     engine = load_engine(device="cpu", runtime=arguments.runtime)
     rows = [row for seed in range(arguments.scenes) for row in measure(engine, seed)]
-    print(f"{describe_machine()}; {arguments.scenes} scenes, {engine.runtime}\n")
+    print(f"{describe_machine()}; {arguments.scenes} scenes, {engine.runtime.name}\n")
     print(table(rows))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows))

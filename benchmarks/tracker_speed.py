@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from autrack_ros.memory import reuse_large_blocks
+from autrack_ros.networks import NETWORKS
 from autrack_ros.tracking import (
     PRESETS,
     AdaptationSettings,
@@ -24,8 +25,8 @@ from autrack_ros.tracking import (
     TrackingEngine,
     load_tracker,
 )
-from autrack_ros.tracking.networks import NETWORKS
-from autrack_ros.tracking.runtime import RUNTIMES
+from autrack_ros.tracking.runtimes import RUNTIMES
+from autrack_ros.tracking.runtimes.torch_runtime import TorchRuntime
 from benchmarks.machine import describe_machine, resident_megabytes
 
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
@@ -83,7 +84,7 @@ def main() -> None:
     started, started_cpu = time.perf_counter(), time.process_time()
     tracker = load_tracker(device=arguments.device, adaptation=off, runtime=arguments.runtime)
     seconds, processor_seconds = time.perf_counter() - started, time.process_time() - started_cpu
-    print(f"{describe_machine()}; {arguments.threads} threads, {tracker.engine.runtime}")
+    print(f"{describe_machine()}; {arguments.threads} threads, {tracker.engine.runtime.name}")
     print(f"load_tracker: {seconds:.1f} s, {processor_seconds:.1f} s of a processor\n")
 
     print(f"| {tracker.engine.preset.name}, update | median ms | processor ms |\n|---|---|---|")
@@ -105,7 +106,8 @@ def main() -> None:
         for name in OFFICIAL:
             preset = PRESETS[name]
             network = NETWORKS[preset.network]()
-            tracker = Tracker(TrackingEngine(network, preset, runtime=arguments.runtime), off)
+            runtime = TorchRuntime(network, preset, tracker.engine.runtime.device)
+            tracker = Tracker(TrackingEngine(runtime, preset), off)
             wall, processor = time_updates(tracker, 640, 480, arguments.frames // 3)
             print(f"| {name} | {wall:.1f} | {processor:.1f} |")
 

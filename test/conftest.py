@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,19 +17,22 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # As the package does, which a test that imports OpenVINO itself forestalls: every model that is
 # converted afterwards would start processes that report it, and wait for them.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+# Compiled once for all tests, and not into the cache of whoever runs them.
+os.environ["AUTRACK_CACHE"] = str(Path(__file__).parents[1] / ".cache/networks_of_tests")
 
 _peaks_mb: dict[str, int] = {}  # of memory, by worker
 
 
 @pytest.fixture
 def threads_as_before() -> Iterator[None]:
-    """For tests of commands, which set the threads of torch and OpenCV for their process."""
+    """For tests of commands, which set the threads of the networks and OpenCV for their process."""
     import cv2
-    import torch
 
-    before = torch.get_num_threads(), cv2.getNumThreads()
+    from autrack_ros.tracking.threads import set_threads, thread_count
+
+    before = thread_count(), cv2.getNumThreads()
     yield
-    torch.set_num_threads(before[0])
+    set_threads(before[0])
     cv2.setNumThreads(before[1])
 
 
@@ -36,10 +40,8 @@ def threads_as_before() -> Iterator[None]:
 def _give_memory_back() -> Iterator[None]:
     """One process runs many files: what one took, the next must not pay for."""
     from autrack_ros.memory import return_free_blocks
-    from autrack_ros.tracking.runtime import forget_traced_modules
 
     yield
-    forget_traced_modules()
     gc.unfreeze()  # a program that has ended in this process froze what there was
     gc.collect()
     return_free_blocks()

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from autrack_ros.tracking.checkpoint import load_weights
-from autrack_ros.tracking.networks import NETWORKS
+from autrack_ros.networks import NETWORKS
+from autrack_ros.networks.checkpoint import load_weights
+from autrack_ros.networks.siamese import SiameseNetwork
 from autrack_ros.tracking.presets import PRESETS
-from autrack_ros.tracking.siamese import SiameseNetwork
 
 PRESET_OF_NETWORK = {preset.network: preset for preset in reversed(list(PRESETS.values()))}
 

@@ -25,6 +25,8 @@ from tiny_figures import (
     zero_ad_files,
 )
 
+pytest.importorskip("torch")
+
 from autrack_ros.training.animated.actors import Actors
 from autrack_ros.training.animated.animation import read_animation
 from autrack_ros.training.animated.archive import Archive

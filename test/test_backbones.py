@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from lively import template_box
 
-from autrack_ros.tracking.backbones.alexnet import AlexNet
-from autrack_ros.tracking.backbones.googlenet import GoogLeNet
-from autrack_ros.tracking.backbones.shufflenet import ShuffleNetV2X05, ShuffleNetV2X10
-from autrack_ros.tracking.backbones.tinyconv import TinyConv
-from autrack_ros.tracking.networks import NETWORKS
+from autrack_ros.networks import NETWORKS
+from autrack_ros.networks.backbones.alexnet import AlexNet
+from autrack_ros.networks.backbones.googlenet import GoogLeNet
+from autrack_ros.networks.backbones.shufflenet import ShuffleNetV2X05, ShuffleNetV2X10
+from autrack_ros.networks.backbones.tinyconv import TinyConv
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "data" / "siamfcpp_reference"
 

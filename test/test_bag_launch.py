@@ -14,6 +14,9 @@ pytest.importorskip("rosbags", reason="bags need rosbags")
 pytest.importorskip("launch_ros", reason="launch files need launch_ros")
 pytest.importorskip("autrack_ros.msg", reason="the node needs this package's messages")
 
+
+pytest.importorskip("torch")
+
 from bag_clips import FRAMES, make_sequence
 from ros_process import ROOT, environment, own_domain
 

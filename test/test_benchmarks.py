@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
 from autrack_ros.tracking import DEFAULT_PRESET, PRESETS

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from safetensors import safe_open
+
+pytest.importorskip("torch")
+
 from safetensors.torch import save_file
 from torch import zeros
 

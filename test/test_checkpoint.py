@@ -10,13 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from autrack_ros.tracking.checkpoint import load_weights
+from autrack_ros.networks import NETWORKS
+from autrack_ros.networks.checkpoint import load_weights
 from autrack_ros.tracking.errors import CheckpointError
-from autrack_ros.tracking.networks import NETWORKS
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "data" / "siamfcpp_reference"
 

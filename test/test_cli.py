@@ -33,7 +33,9 @@ runner = CliRunner()
 class FakeTracker:
     """Moves the box one pixel to the right in every frame."""
 
-    engine = SimpleNamespace(device="cpu", runtime="torch")
+    engine = SimpleNamespace(
+        runtime=SimpleNamespace(device="cpu", name="openvino", precision="f32")
+    )
 
     def initialize(self, image, box):
         validate_box(box, image.shape[1], image.shape[0])
@@ -163,10 +165,9 @@ def test_unknown_preset_is_bad_usage(clip):
 
 def test_missing_checkpoint_fails(clip):
     result = invoke(
-        "track", clip, "--box", "4,5,20,16", "--preset", "siamfcpp_tinyconv_vot",
-        "--checkpoint", "absent.pkl",
+        "track", clip, "--box", "4,5,20,16", "--checkpoint", "absent.safetensors"
     )  # fmt: skip
-    assert_told_in_one_line(result, 1, "absent.pkl")
+    assert_told_in_one_line(result, 1, "absent.safetensors")
 
 
 def test_bad_setting_is_bad_usage(clip):
@@ -188,7 +189,7 @@ def test_options_reach_the_settings():
 def test_option_defaults_are_those_of_the_tracker():
     assert TrackerOptions().adaptation() == AdaptationSettings()
     defaults = signature(load_tracker).parameters
-    for name in ("preset", "checkpoint", "device", "runtime"):
+    for name in ("preset", "checkpoint", "device", "runtime", "precision"):
         assert getattr(TrackerOptions(), name) == defaults[name].default
 
 

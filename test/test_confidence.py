@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 from lively import textured_image
 
 from autrack_ros.tracking import Box, load_engine
@@ -71,7 +74,7 @@ def test_a_map_that_is_not_finite_has_no_measures():
 
 
 def test_the_engine_measures_the_map_it_gives():
-    engine = load_engine(device="cpu", runtime="torch")
+    engine = load_engine(device="cpu")
     image = textured_image(240, 320, 3)
     target = engine.start(image, Box(140, 90, 48, 40))
     ((_, result),) = engine.follow(image, [target])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from autrack_ros.tracking.boxes import Box
-from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color, to_tensor
+from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color
 
 WINDOWS = [
     CropGeometry.square((50.0, 40.0), 32.0, 128),
@@ -67,11 +67,3 @@ def test_the_padding_is_the_truncated_channel_mean():
 def test_context_side_of_a_square_is_twice_its_side():
     assert context_side(10, 10) == pytest.approx(20)
     assert context_side(10, 30) == pytest.approx((30 * 50) ** 0.5)
-
-
-def test_tensors_keep_channel_order_and_levels():
-    crops = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
-    tensor = to_tensor(crops)
-    assert tensor.shape == (2, 3, 4, 4)
-    assert tensor[1, 2, 3, 0] == crops[1, 3, 0, 2]
-    assert to_tensor(crops[0]).shape == (1, 3, 4, 4)

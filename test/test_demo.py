@@ -15,6 +15,9 @@ pytest.importorskip("rosbags", reason="the demo's bags need rosbags")
 pytest.importorskip("rclpy", reason="the demo needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="the demo needs this package's messages")
 
+
+pytest.importorskip("torch")
+
 import torch
 from lively import lively_network, textured_image
 from rosbags.highlevel import AnyReader

@@ -84,7 +84,7 @@ def interface() -> Iterator[Interface]:
         rclpy.init(
             args=[
                 "--ros-args",
-                *("-p", "runtime:=torch", "-p", "threads:=1", "-p", "publish_tf:=true"),
+                *("-p", "threads:=1", "-p", "publish_tf:=true"),
             ],
             signal_handler_options=SignalHandlerOptions.NO,
         )

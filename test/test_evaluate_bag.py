@@ -14,6 +14,9 @@ import pytest
 pytest.importorskip("rosbags", reason="bags need rosbags")
 pytest.importorskip("matplotlib", reason="the plots need matplotlib")
 
+
+pytest.importorskip("torch")
+
 import torch
 from bag_clips import FRAMES, SIZE, make_sequence, truth_boxes
 from lively import lively_network

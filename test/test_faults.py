@@ -359,7 +359,7 @@ def test_the_publisher_dies_and_comes_back(
 def test_the_node_is_killed_and_restarted_and_works_at_the_first_init() -> None:
     arguments = "-r", "__ns:=/killed"
     with node_client("/killed") as client:
-        process = RosProcess(MODULE, *arguments, runtime="torch", **SHORT)
+        process = RosProcess(MODULE, *arguments, **SHORT)
         client.wait_for_node()
         wait_for_a_track(client)
         client.start_target("before")
@@ -367,7 +367,7 @@ def test_the_node_is_killed_and_restarted_and_works_at_the_first_init() -> None:
         client.forget()
         try:
             assert left_behind  # the memory that it shared with others
-            with tracker(client, *arguments, runtime="torch"):
+            with tracker(client, *arguments):
                 seen = wait_for_a_track(client)
                 request = Initialize.Request(box=box_message(BOX, "after", seen))
                 answer = client.call(Initialize, "tracker/initialize", request)
@@ -419,7 +419,7 @@ def test_no_log_file_at_the_start(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "file" / "log"))
-    node = RosProcess(MODULE, "-r", "__ns:=/unlogged", runtime="torch")
+    node = RosProcess(MODULE, "-r", "__ns:=/unlogged")
     try:
         node.wait_for_line(r"\[WARN\].*no log file: .*file/log")
         node.wait_for_line("waiting for a box")
@@ -433,7 +433,7 @@ def test_a_model_file_vanishes(tmp_path: Path) -> None:
     shutil.copy(shipped, model)
     with (
         node_client("/vanished") as client,
-        tracker(client, "-r", "__ns:=/vanished", checkpoint=model, runtime="torch") as process,
+        tracker(client, "-r", "__ns:=/vanished", checkpoint=model) as process,
     ):
         model.unlink()
         check_it_works(client)

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
-from autrack_ros.tracking.backbones.fbnet import FBNet
+from autrack_ros.networks import NETWORKS
+from autrack_ros.networks.backbones.fbnet import FBNet
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
-from autrack_ros.tracking.networks import NETWORKS
-from autrack_ros.tracking.runtime import import_openvino
-from autrack_ros.tracking.siamese import response_grid
+from autrack_ros.tracking.grid import response_grid
+from autrack_ros.tracking.runtimes.openvino_runtime import import_openvino
 from autrack_ros.training.initial import TYPICAL_DISTANCE, load_initial
 
 FEAR = Path(__file__).parents[2] / "shared/data/peers/fear_xs/fear_search.onnx"

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from autrack_ros.training import fetch as fetch_module
 from autrack_ros.training.animated import making, mega_glest
 from autrack_ros.training.animated.making import make_cutouts

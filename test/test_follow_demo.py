@@ -30,7 +30,7 @@ def test_a_robot_keeps_its_distance_stops_while_the_object_is_lost_and_goes_on(
     result = subprocess.run(
         [
             *(sys.executable, "-m", "autrack_ros.demo.follow", "--output", str(tmp_path)),
-            *("--seconds", "11", "--hidden", "3", "-p", "runtime:=torch"),
+            *("--seconds", "11", "--hidden", "3"),
         ],
         cwd=ROOT,
         env=os.environ | environment(1 + (os.getpid() + 75) % 99),

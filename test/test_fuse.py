@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from lively import template_box
 from torch import nn
 
-from autrack_ros.tracking.fuse import fuse_batch_norm
-from autrack_ros.tracking.networks import NETWORKS
+from autrack_ros.networks import NETWORKS
+from autrack_ros.networks.fuse import fuse_batch_norm
 from autrack_ros.tracking.presets import PRESETS
 
 SIZES = {

@@ -7,6 +7,9 @@ import pytest
 
 from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.errors import ConfigurationError
+
+pytest.importorskip("torch")
+
 from autrack_ros.training.config import load_config
 from autrack_ros.training.held_out import DEFORMING, Film, held_out, read_films
 from autrack_ros.training.sources.base import TrainingObject, View

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="needs the built messages of this package")
 
-import torch
+
 from autrack_ros.msg import Status, Track
 from autrack_ros.srv import Initialize, RemoveTarget
 from diagnostic_msgs.msg import DiagnosticArray
@@ -35,7 +35,7 @@ from autrack_ros.node.tracker_node import main
 
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
-QUICK = {"runtime": "torch", "adaptation.steps": 1}  # which starts at once
+QUICK = {"adaptation.steps": 1}
 
 
 def state(client: Client, node: str = "tracker") -> str:
@@ -232,11 +232,12 @@ def memory_mb(array: DiagnosticArray) -> float:
 def test_cleanup_gives_gpu_memory_back_when_nothing_of_the_network_is_left(
     ros: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    torch = pytest.importorskip("torch")
     left: list[object] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: left.append(network()))
-    with tracker_thread("-r", "__ns:=/freed", **QUICK) as node:
+    with tracker_thread("-r", "__ns:=/freed", runtime="torch", **QUICK) as node:
         assert state(ros, "/freed/tracker") == "active"
-        network = weakref.ref(node._pipeline.tracker.engine.network)
+        network = weakref.ref(node._pipeline.tracker.engine.runtime.network)
         node.trigger_deactivate()
         node.trigger_cleanup()
     assert left == [None]

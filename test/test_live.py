@@ -21,6 +21,9 @@ pytest.importorskip("rclpy", reason="the node needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="the node needs this package's messages")
 
 import rclpy
+
+pytest.importorskip("torch")
+
 import torch
 from autrack_ros.msg import InitBox, TrackArray
 from autrack_ros.msg import Track as TrackMessage

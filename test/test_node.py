@@ -356,7 +356,7 @@ def test_debug_images_are_made_only_while_somebody_subscribes(
 
     for name in ("draw_overlay", "draw_heatmap", "float_to_image"):
         monkeypatch.setattr(publications, name, counted(name))
-    engine = load_engine(device="cpu", runtime="torch")
+    engine = load_engine(device="cpu")
     image = picture()
     ((_, result),) = engine.follow(image, [engine.start(image, BOX)])
     target = TrackedTarget(

@@ -24,7 +24,7 @@ from autrack_ros.node.stream import FROZEN_IMAGES
 from autrack_ros.node.tracker_node import TrackerNode
 from autrack_ros.tracking import Box
 
-QUICK = {"runtime": "torch", "adaptation.method": "none"}
+QUICK = {"adaptation.method": "none"}
 
 
 @pytest.fixture(scope="module")

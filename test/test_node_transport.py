@@ -25,7 +25,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from autrack_ros.node import diagnostics, qos, tracker_node
 from autrack_ros.tracking import iou
 
-QUICK = {"runtime": "torch", "adaptation.method": "none"}
+QUICK = {"adaptation.method": "none"}
 RELIABLE = QoSProfile(depth=10, reliability=QoSReliabilityPolicy.RELIABLE)
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -123,7 +123,7 @@ def test_diagnostics_tell_how_the_node_is(monkeypatch: pytest.MonkeyPatch) -> No
             "Device": "cpu",
             "GPU memory (MB)": "none",
             "Model": "autrack_fear",
-            "Runtime": "torch",
+            "Runtime": "openvino f32",
             "Targets": "1",
             "Target patch": "tracking",
             "Last error": "none",

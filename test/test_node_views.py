@@ -36,7 +36,7 @@ def ros() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def node(ros: Client) -> Iterator[TrackerNode]:
-    with tracker_thread(**{"runtime": "torch", "adaptation.method": "none"}) as node:
+    with tracker_thread(**{"adaptation.method": "none"}) as node:
         ros.connect()
         yield node
 

@@ -87,7 +87,7 @@ def test_defaults_are_those_of_the_tracker(context: Context) -> None:
     settings = declare_parameters(node, print)
     assert settings.adaptation == AdaptationSettings()
     assert settings.presence == PresenceSettings()
-    for name in ("preset", "device", "runtime"):
+    for name in ("preset", "device", "runtime", "precision"):
         assert node.get_parameter(name).value == signature(load_tracker).parameters[name].default
 
 

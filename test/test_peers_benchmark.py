@@ -14,6 +14,10 @@ from autrack_ros.evaluation.metrics import ious
 from autrack_ros.evaluation.peers import windows
 from autrack_ros.evaluation.runner import Answer
 from autrack_ros.evaluation.sequences import Sequence
+
+pytest.importorskip("torch")
+
+from autrack_ros.networks import NETWORKS
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
     PRESETS,
@@ -22,7 +26,7 @@ from autrack_ros.tracking import (
     ConfigurationError,
     TrackingEngine,
 )
-from autrack_ros.tracking.networks import NETWORKS
+from autrack_ros.tracking.runtimes.torch_runtime import TorchRuntime
 
 pytest.importorskip("openvino")
 
@@ -319,12 +323,13 @@ def test_the_process_of_a_peer_loads_no_torch():
 
 def test_the_exported_network_is_the_whole_of_a_frame():
     preset = PRESETS[DEFAULT_PRESET]
-    engine = TrackingEngine(NETWORKS[preset.network](), preset)
+    runtime = TorchRuntime(NETWORKS[preset.network](), preset)
     clip = speed.Clip()
-    model, inputs = ours.export_frame(engine, clip.frame(0), Box(*clip.box(0)))
+    target = TrackingEngine(runtime, preset).start(clip.frame(0), Box(*clip.box(0)))
+    model, inputs = ours.export_frame(runtime.network, target, preset.settings.search_size)
     assert [tuple(node.shape) for node in model.inputs] == [value.shape for value in inputs]
     assert inputs[0].shape == (1, 256, 256, 3)
-    parameters = sum(parameter.numel() for parameter in engine.network.parameters())
+    parameters = sum(parameter.numel() for parameter in runtime.network.parameters())
     assert count_parameters([model]) == pytest.approx(parameters, rel=0.01)
     times = speed.time_networks({"ours": [model]}, threads=1, frames=1)
     assert times["ours"] > 0

@@ -29,7 +29,7 @@ def test_without_recovery_boxes_and_scores_are_those_of_the_bare_tracker(tracker
     first, *others = clip()
     report, own = bare.initialize(first, TARGET), measured.initialize(first, TARGET)
     assert report.losses == own.losses
-    assert np.array_equal(bare.adapted_template, measured.target.adapted_template_image)
+    assert np.array_equal(bare.adapted_template, measured.target.adapted_template)
     for image in others:
         expected, found = bare.update(image), measured.update(image)
         assert found.box == expected.box

@@ -7,8 +7,10 @@ import re
 
 import pytest
 
+pytest.importorskip("torch")
+
+from autrack_ros.networks import NETWORKS
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.presets import DEFAULT_PRESET, PRESETS, LossSettings, TrackerSettings
 
 OFFICIAL = {name: preset for name, preset in PRESETS.items() if preset.network.startswith("siam")}

@@ -6,26 +6,28 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
+
+pytest.importorskip("torch")
+
 from lively import template_box
 
-from autrack_ros.tracking.adaptation import (
-    MTP_LOSS,
-    AdaptationSettings,
-    adapt_template,
-    template_gradient,
-)
+pytest.importorskip("torch")
+
+import torch
+
+from autrack_ros.networks import NETWORKS
+from autrack_ros.networks.checkpoint import load_weights
+from autrack_ros.networks.fuse import fuse_batch_norm
+from autrack_ros.networks.losses import tracking_loss
+from autrack_ros.tracking.adaptation import MTP_LOSS, AdaptationSettings, adapt_template
 from autrack_ros.tracking.boxes import Box
-from autrack_ros.tracking.checkpoint import load_weights
-from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color, to_tensor
+from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color
 from autrack_ros.tracking.engine import TrackingEngine
-from autrack_ros.tracking.fuse import fuse_batch_norm
-from autrack_ros.tracking.losses import tracking_loss
-from autrack_ros.tracking.networks import NETWORKS
+from autrack_ros.tracking.grid import response_grid
 from autrack_ros.tracking.postprocess import cosine_window, select
 from autrack_ros.tracking.presets import PRESETS
-from autrack_ros.tracking.siamese import response_grid
-from autrack_ros.tracking.targets import make_targets
+from autrack_ros.tracking.runtimes.torch_runtime import TorchRuntime, tensor_objective
+from autrack_ros.tracking.targets import Targets, make_targets
 from autrack_ros.tracking.tracker import Tracker
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -43,6 +45,28 @@ def network():
     network = NETWORKS[PRESET.network]().eval().requires_grad_(False)
     load_weights(network, REFERENCE / "checkpoint.pkl", PRESET.name)
     return network
+
+
+def to_tensor(crops):
+    """HxWx3 or BxHxWx3 -> Bx3xHxW float32."""
+    batch = torch.from_numpy(crops)
+    return (batch[None] if batch.ndim == 3 else batch).permute(0, 3, 1, 2).float()
+
+
+def as_crop(z):
+    """1x3xSxS -> SxSx3."""
+    return np.ascontiguousarray(z[0].permute(1, 2, 0).numpy())
+
+
+def objective_of(network, search, targets):
+    """``Runtime.objective``, of a network that is not fused."""
+    step = tensor_objective(network, BOX, search, targets, PRESET.loss)
+
+    def loss_and_gradient(template):
+        value, gradient = step(torch.from_numpy(np.ascontiguousarray(template)))
+        return value.item(), gradient.numpy()
+
+    return loss_and_gradient
 
 
 def arrays(name):
@@ -110,10 +134,12 @@ def test_every_output_of_the_network_matches(network, batch, fused):
 @pytest.mark.parametrize("name", ["real", "offgrid", "tiny", "edge"])
 def test_targets_match_exactly(name):
     reference = arrays("loss_bim")
-    box = torch.from_numpy(reference[f"box_{name}"])[None]
-    targets = make_targets(box, response_grid(17, 17, 303, 8))
+    targets = make_targets(reference[f"box_{name}"][None], response_grid(17, 17, 303, 8))
     np.testing.assert_array_equal(targets.cls.reshape(289, 1), reference[f"cls_gt_{name}"])
-    np.testing.assert_array_equal(targets.ctr.reshape(289, 1), reference[f"ctr_gt_{name}"])
+    # NumPy rounds the root as IEEE 754 has it; the torch that made the reference does not always.
+    np.testing.assert_allclose(
+        targets.ctr.reshape(289, 1), reference[f"ctr_gt_{name}"], rtol=1.2e-7, atol=0
+    )
     np.testing.assert_array_equal(targets.boxes.reshape(289, 4), reference[f"box_gt_{name}"])
 
 
@@ -121,9 +147,8 @@ def test_targets_match_exactly(name):
 def first_frame(network):
     """Template, search features and targets of the reference's adaptation."""
     reference = arrays("loss_bim")
-    targets = make_targets(
-        torch.from_numpy(reference["box_real"])[None], response_grid(17, 17, 303, 8)
-    )
+    labels = make_targets(reference["box_real"][None], response_grid(17, 17, 303, 8))
+    targets = Targets(*map(torch.from_numpy, labels))
     with torch.no_grad():
         search = network.search(to_tensor(reference["x_hwc"]))
     return to_tensor(reference["z_hwc"]), search, targets
@@ -156,9 +181,9 @@ def test_the_published_code_weighs_boxes_less_than_training(network, first_frame
 def test_template_gradient_matches(network, first_frame, fused):
     reference, (z, search, targets) = arrays("loss_bim"), first_frame
     model = fuse_batch_norm(network) if fused else network
-    _, gradient = template_gradient(model, BOX, search, targets, PRESET.loss, z)(z)
+    _, gradient = objective_of(model, search, targets)(as_crop(z))
     for form in ("FocalLoss", "SigmoidCrossEntropyRetina"):
-        assert_close(gradient, reference[f"{form}_grad_z"])
+        assert_close(gradient.transpose(2, 0, 1)[None], reference[f"{form}_grad_z"])
 
 
 def test_ten_steps_match_the_reference_descent(network, first_frame):
@@ -167,24 +192,27 @@ def test_ten_steps_match_the_reference_descent(network, first_frame):
         method="bim", steps=10, step_size=float(reference["bim_alpha"]), epsilon=8.0
     )
     assert float(reference["bim_eps"]) == 8.0
-    adapted, report = adapt_template(network, z, BOX, search, targets, PRESET.loss, settings)
+    adapted, report = adapt_template(
+        objective_of(network, search, targets), as_crop(z), settings
+    )
     np.testing.assert_allclose(report.losses, reference["bim_loss"], rtol=1e-3)
     assert report.best_step == int(np.argmin(reference["bim_loss"]))
     expected = reference["bim_z"][report.best_step - 1]
     # A sign can flip where the gradient is zero to within rounding, nowhere else.
-    assert (adapted[0].numpy() != expected).mean() < 1e-3
+    assert (adapted.transpose(2, 0, 1) != expected).mean() < 1e-3
 
 
 def test_every_step_from_the_reference_template_matches(network, first_frame):
     reference, (z, search, targets) = arrays("loss_bim"), first_frame
-    gradient_at = template_gradient(network, BOX, search, targets, PRESET.loss, z)
-    steps = [z, *torch.from_numpy(reference["bim_z"])[:, None]]
+    gradient_at = objective_of(network, search, targets)
+    first = as_crop(z)
+    steps = [first, *(step.transpose(1, 2, 0) for step in reference["bim_z"])]
     for current, following, loss in zip(steps, steps[1:], reference["bim_loss"], strict=False):
         value, gradient = gradient_at(current)
-        assert value.item() == pytest.approx(float(loss), rel=1e-5)
-        low, high = (z - 8).clamp(min=0), (z + 8).clamp(max=255)
-        ours = torch.minimum(torch.maximum(current - gradient.sign(), low), high)
-        assert (ours != following).float().mean() < 1e-4
+        assert value == pytest.approx(float(loss), rel=1e-5)
+        low, high = np.maximum(first - 8, 0), np.minimum(first + 8, 255)
+        ours = np.clip(current - np.sign(gradient), low, high)
+        assert (ours != following).mean() < 1e-4
 
 
 def test_tracker_follows_the_reference_from_every_given_state(network):
@@ -239,7 +267,8 @@ def test_tracker_gives_the_official_boxes_from_every_given_state(network, monkey
     crops = iter([reference["z_crop"], *reference["x_crop"]])
     monkeypatch.setattr("autrack_ros.tracking.engine.crop", lambda *arguments: next(crops))
     image = np.zeros((240, 360, 3), np.uint8)
-    tracker = Tracker(TrackingEngine(network, PRESET), AdaptationSettings(method="none"))
+    engine = TrackingEngine(TorchRuntime(network, PRESET), PRESET)
+    tracker = Tracker(engine, AdaptationSettings(method="none"))
     tracker.initialize(image, Box(*reference["init_rect"]))
     for index, expected in enumerate(reference["rect"]):
         center = tuple(reference["prior_pos"][index].astype(float))

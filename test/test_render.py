@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from autrack_ros.training import render as render_module
 from autrack_ros.training.render import (
     MAX_ELEVATION,

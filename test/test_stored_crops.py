@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from autrack_ros.training.crops import StoredCrops, stored_window
 
 SIZE = 64

@@ -11,12 +11,15 @@ from unittest.mock import patch
 import cv2
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from matplotlib.figure import Figure
 
-from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
+from autrack_ros.networks.backbones.efficientnet_lite import EfficientNetLite0
+from autrack_ros.networks.lite import LiteSiamFCpp
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
-from autrack_ros.tracking.lite import LiteSiamFCpp
 from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.training import share_weights, train
 from autrack_ros.training.bank import CropBank

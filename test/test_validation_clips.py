@@ -7,13 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
+from autrack_ros.networks import NETWORKS
 from autrack_ros.tracking import PRESETS
 from autrack_ros.tracking.adaptation import AdaptationSettings
 from autrack_ros.tracking.boxes import Box, iou
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.training import validation
 from autrack_ros.training.held_out import Film
 from autrack_ros.training.sources.base import DataError, Source, TrainingObject, View
@@ -311,6 +314,7 @@ def test_the_template_is_updated_only_where_that_is_asked_for(clips, monkeypatch
 
     monkeypatch.setattr(validation, "Tracker", Recorder)
     monkeypatch.setattr(validation, "TrackingEngine", lambda *args, **kwargs: None)
+    monkeypatch.setattr(validation, "_runtime", lambda *args: None)
     few = ValidationSet(clips[:1])
     preset = PRESETS["autrack_lite0"]
     few.evaluate(torch.nn.Identity(), preset)  # type: ignore[arg-type]

@@ -53,7 +53,7 @@ class Pages:
 @pytest.fixture(scope="module")
 def tracker():
     settings = AdaptationSettings(steps=1, support_crops=1)
-    return Tracker(load_engine(device="cpu", runtime="torch"), settings)
+    return Tracker(load_engine(device="cpu"), settings)
 
 
 class Clip:
@@ -170,7 +170,7 @@ def test_command_serves_the_page_and_writes_what_was_drawn(tmp_path):
             video.write(picture(2 * index))
     process = subprocess.Popen(
         [sys.executable, "-m", "autrack_ros.cli", "track", "clip.mp4", "--web", "--web-port", "0",
-         "--runtime", "torch", "--adapt-steps", "1", "--output", "boxes.txt"],
+         "--adapt-steps", "1", "--output", "boxes.txt"],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip

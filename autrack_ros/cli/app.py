@@ -21,6 +21,7 @@ from autrack_ros.cli.compare import compare
 from autrack_ros.cli.evaluate import evaluate
 from autrack_ros.cli.evaluate_bag import evaluate_bag
 from autrack_ros.cli.evaluate_bags import evaluate_bags
+from autrack_ros.cli.export import export
 from autrack_ros.cli.models import models
 from autrack_ros.cli.track import TrackCommand, track
 from autrack_ros.cli.train import train
@@ -118,6 +119,7 @@ _commands: tuple[tuple[Callable[..., None], dict[str, Any]], ...] = (
     (evaluate_bags, {}),
     (vot, {}),
     (train, {}),
+    (export, {}),
 )
 for _command, _settings in _commands:
     app.command(**_settings)(_command)

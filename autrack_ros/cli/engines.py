@@ -27,7 +27,7 @@ ThreadsOption = Annotated[
     int | None,
     typer.Option(
         min=1,
-        show_default="torch's choice",
+        show_default="cores",
         help="Processor threads of each job. Boxes depend on them a little, not on --jobs.",
         rich_help_panel=PANEL,
     ),
@@ -86,9 +86,8 @@ def chosen_engine(
     if jobs is not None:
         raise typer.BadParameter("goes with --engine local", param_hint="'--jobs'")
     require(ray="ray")
-    import torch
-
     from autrack_ros.evaluation.ray_engine import RayEngine
+    from autrack_ros.tracking.threads import thread_count
 
     on_gpu = isinstance(chosen, OurOptions) and chosen.options.device.startswith("cuda")
-    return RayEngine(chosen.describe, torch.get_num_threads(), int(on_gpu), address)
+    return RayEngine(chosen.describe, thread_count(), int(on_gpu), address)

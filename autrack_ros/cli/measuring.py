@@ -53,11 +53,10 @@ def measure(
     """
     from tempfile import TemporaryDirectory
 
-    import torch
-
     from autrack_ros.evaluation.benchmark import run_benchmark, track_and_save
     from autrack_ros.evaluation.results import open_results, summarize
     from autrack_ros.tracking import AutrackError
+    from autrack_ros.tracking.threads import thread_count
 
     if json not in (None, "-"):
         Path(str(json)).parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +69,7 @@ def measure(
         def report(done: int, total: int, note: str) -> None:
             progress.update(task, completed=done, total=total, note=note)
 
-        make_tracker = partial(_load, chosen, torch.get_num_threads())
+        make_tracker = partial(_load, chosen, thread_count())
         one = track_one or track_and_save
         run = run_benchmark(readers, make_tracker, results, engine, report, one)
         speeds = _speeds(run.results)
@@ -99,12 +98,13 @@ def _load(chosen: ChosenTracker, threads: int) -> FollowsTarget[Answer]:
 
 
 def set_threads(count: int | None) -> None:
-    """Let torch and OpenCV compute with so many threads; None: as many as torch chose."""
+    """Let the network and OpenCV compute with so many threads; None: as many as there are cores."""
     import cv2
-    import torch
 
-    count = count or torch.get_num_threads()
-    torch.set_num_threads(count)
+    from autrack_ros.tracking import threads
+
+    count = count or threads.thread_count()
+    threads.set_threads(count)
     cv2.setNumThreads(count)
 
 

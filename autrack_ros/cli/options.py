@@ -36,7 +36,7 @@ class TrackerOptions:
     """Table of the options; a field is an option, and its value on the command line.
 
     Defaults are those of ``load_tracker`` and ``AdaptationSettings``; they stand here once more
-    because those need PyTorch, which ``--help`` must not wait for (a test compares them).
+    because ``--help`` must not wait for those to load (a test compares them).
     """
 
     preset: Annotated[
@@ -60,10 +60,16 @@ class TrackerOptions:
     runtime: Annotated[
         str,
         typer.Option(
-            help="auto (OpenVINO on a CPU where it is installed), torch or openvino.",
+            help="auto (OpenVINO on a CPU, for the project's own models), torch or openvino.",
             rich_help_panel=_MODEL,
         ),
     ] = "auto"
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="f32, or in OpenVINO bf16, where the processor has it.", rich_help_panel=_MODEL
+        ),
+    ] = "f32"
     adapt: Annotated[
         bool,
         typer.Option(
@@ -155,7 +161,12 @@ class TrackerOptions:
         from autrack_ros.tracking import load_tracker
 
         return load_tracker(
-            self.preset, self.checkpoint, self.device, self.adaptation(), self.runtime
+            self.preset,
+            self.checkpoint,
+            self.device,
+            self.adaptation(),
+            self.runtime,
+            self.precision,
         )
 
     def load_with_presence(self, recover: bool) -> PresenceTracker:
@@ -177,38 +188,39 @@ class TrackerOptions:
         Raises:
             ConfigurationError, CheckpointError, DeviceError: see ``load_tracker``.
         """
+        from importlib.metadata import version as version_of
+
         import cv2
         import numpy as np
-        import torch
 
         from autrack_ros.cli.app import version
         from autrack_ros.tracking import CheckpointError, resolve_device
         from autrack_ros.tracking.presets import find_preset
-        from autrack_ros.tracking.runtime import import_openvino, resolve_runtime
+        from autrack_ros.tracking.runtimes import resolve_runtime
+        from autrack_ros.tracking.threads import thread_count
 
-        weights = self.checkpoint or find_preset(self.preset).require_shipped_weights()
+        preset = find_preset(self.preset)
+        weights = self.checkpoint or preset.require_shipped_weights()
         try:
             digest = hashlib.sha256(weights.read_bytes()).hexdigest()
         except OSError as error:
             raise CheckpointError(f"{weights}: {error.strerror}") from error
         device = resolve_device(self.device)
-        runtime = resolve_runtime(self.runtime, device)
-        versions = {
-            "autrack_ros": version(),
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-            "torch": torch.__version__,
-        }
-        if runtime == "openvino":
-            versions["openvino"] = import_openvino().__version__
+        runtime = resolve_runtime(self.runtime, device, preset)
         return {
             "preset": self.preset,
             "model_sha256": digest,
             "adaptation": asdict(self.adaptation()),
-            "device": str(device),
+            "device": device,
             "runtime": runtime,
-            "threads": torch.get_num_threads(),
-            "versions": versions,
+            "precision": self.precision,
+            "threads": thread_count(),
+            "versions": {
+                "autrack_ros": version(),
+                "numpy": np.__version__,
+                "opencv": cv2.__version__,
+                runtime: version_of(runtime),
+            },
         }
 
 

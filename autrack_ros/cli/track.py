@@ -161,8 +161,9 @@ def track(
     summary = {
         "source": source,
         "preset": options.preset,
-        "device": str(tracker.engine.device),
-        "runtime": tracker.engine.runtime,
+        "device": tracker.engine.runtime.device,
+        "runtime": tracker.engine.runtime.name,
+        "precision": tracker.engine.runtime.precision,
         "frames": len(boxes),
         **speed(update_seconds),
         "adaptation": asdict(report),

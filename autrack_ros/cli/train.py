@@ -33,6 +33,9 @@ def train(
 
     autrack train --show-pairs pairs.png
     """
+    from autrack_ros.tracking.torch_presence import require_torch
+
+    require_torch("autrack train")
     from autrack_ros import training
 
     if show_pairs is not None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import torch
-
 _MEGABYTE = 1e6
 _STATM = Path("/proc/self/statm")
 
@@ -20,11 +18,13 @@ def process_memory_mb() -> float | None:
     return pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE
 
 
-def gpu_memory_mb(device: torch.device) -> float | None:
+def gpu_memory_mb(device: str) -> float | None:
     """Return what torch holds of the GPU's memory in MB (10^6 bytes); None on another device.
 
     That is the reserved memory: what tensors take and what torch keeps for the next ones.
     """
-    if device.type != "cuda":
+    if not device.startswith("cuda"):
         return None
+    import torch
+
     return torch.cuda.memory_reserved(device) / _MEGABYTE

@@ -24,7 +24,7 @@ from autrack_ros.tracking import (
     PresenceSettings,
 )
 from autrack_ros.tracking.adaptation import LOSSES, METHODS
-from autrack_ros.tracking.runtime import RUNTIMES
+from autrack_ros.tracking.runtimes import PRECISIONS, RUNTIMES
 
 ADAPTATION_PREFIX = "adaptation."
 PRESENCE_PREFIX = "presence."
@@ -124,8 +124,15 @@ PARAMETERS = (
     TrackerParameter(
         "runtime",
         "auto",
-        "What computes a frame; auto: OpenVINO on a CPU where it is installed, else torch",
+        "What computes; auto: OpenVINO on a CPU for the project's own models, else torch",
         choices=RUNTIMES,
+        read_only=True,
+    ),
+    TrackerParameter(
+        "precision",
+        "f32",
+        "In which a frame is computed; bf16: in OpenVINO, where the processor has it",
+        choices=PRECISIONS,
         read_only=True,
     ),
     TrackerParameter(

@@ -30,18 +30,18 @@ class PluginTarget:
         process: that has the object which follows it.
         number: of the target there.
         box: in the image it was started in, edge coordinates.
-        template_image: what it was started with, for people: S x S x 3 float32 BGR, 0..255.
+        template: what it was started with, for people: S x S x 3 float32 BGR, 0..255.
     """
 
     process: PluginProcess
     number: int
     box: Box
-    template_image: np.ndarray
+    template: np.ndarray
 
     @property
-    def adapted_template_image(self) -> np.ndarray:
+    def adapted_template(self) -> np.ndarray:
         """The same: nothing adapts it."""
-        return self.template_image
+        return self.template
 
 
 class PluginEngine:

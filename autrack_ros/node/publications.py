@@ -120,7 +120,7 @@ class Publications:
         job = done.job
         self._adaptation.publish(report_message(job.header, job.id, done.report))
         if not job.cancelled:
-            panel = draw_template(done.target.template_image, done.target.adapted_template_image)
+            panel = draw_template(done.target.template, done.target.adapted_template)
             self._template.publish(bgr_to_image(panel, job.header))
 
     def tracks(

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import torch
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -43,7 +42,7 @@ from autrack_ros.node.trackers import OURS, load_tracker
 from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.srv import Initialize, RemoveTarget
 from autrack_ros.tracking import InvalidImageError
-from autrack_ros.tracking.runtime import forget_traced_modules
+from autrack_ros.tracking.threads import set_threads
 
 _MEGABYTE = 1_000_000
 _SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -136,7 +135,7 @@ class TrackerNode(ManagedNode):
     def _start_work(self) -> None:
         # Threads that wait for an occupied core are slower than fewer threads.
         threads = self._parameter("threads") or max(1, (os.cpu_count() or 1) // 2)
-        torch.set_num_threads(threads)
+        set_threads(threads)
         tracker = load_tracker(self._parameter, threads)
         self._monitor = StreamMonitor()
         self._pipeline = Pipeline(
@@ -154,18 +153,19 @@ class TrackerNode(ManagedNode):
         )
         self._pipeline.start()
         gc.collect()
-        gc.freeze()  # what was loaded stays: later collections need not walk through all of torch
+        return_free_blocks()  # of the files that the model was read from
+        gc.freeze()  # what was loaded stays: later collections need not walk through it
 
     def _end_work(self) -> None:
         if self._pipeline is None:
             return
+        free_memory = self._pipeline.tracker.free_memory
         self._pipeline.stop()
         self._pipeline = None
         gc.unfreeze()
         gc.collect()  # the network is part of cycles
-        forget_traced_modules()
         return_free_blocks()
-        torch.cuda.empty_cache()
+        free_memory()
 
     def _start_inputs(self) -> None:
         vision = self._optional.find("~/detections and init_detections", "vision_msgs")

@@ -36,11 +36,11 @@ class StartedTarget(Protocol):
         """Where it was found last, edge coordinates."""
 
     @property
-    def template_image(self) -> np.ndarray:
+    def template(self) -> np.ndarray:
         """What it was started with, S x S x 3 float32 BGR, 0..255."""
 
     @property
-    def adapted_template_image(self) -> np.ndarray:
+    def adapted_template(self) -> np.ndarray:
         """The same after its adaptation."""
 
 
@@ -94,19 +94,21 @@ class NodeTracker:
 
     Attributes:
         name: the preset of ours, module:Class of another.
-        device: as torch names it; None: only the class knows.
+        device: cpu, cuda or cuda:N; None: only the class knows.
         runtime: what computes a frame.
         engine: of all its targets.
         follower: makes what follows some of them.
         close: ends what it holds besides memory.
+        free_memory: gives a device's memory back, once nothing holds the tracker any more.
     """
 
     name: str
-    device: Any
+    device: str | None
     runtime: str
     engine: Engine
     follower: Callable[[PresenceSettings], TargetFollower]
     close: Callable[[], None] = lambda: None
+    free_memory: Callable[[], None] = lambda: None
 
 
 def our_tracker(engine: TrackingEngine) -> NodeTracker:
@@ -115,7 +117,15 @@ def our_tracker(engine: TrackingEngine) -> NodeTracker:
     def follower(settings: PresenceSettings) -> Follower:
         return Follower(engine, settings)
 
-    return NodeTracker(engine.preset.name, engine.device, engine.runtime, engine, follower)
+    runtime = engine.runtime
+    return NodeTracker(
+        engine.preset.name,
+        runtime.device,
+        f"{runtime.name} {runtime.precision}",
+        engine,
+        follower,
+        free_memory=runtime.free_memory,
+    )
 
 
 def plugin_tracker(name: str, threads: int, limit_s: float) -> NodeTracker:
@@ -148,5 +158,6 @@ def load_tracker(parameter: Callable[[str], Any], threads: int) -> NodeTracker:
             parameter("checkpoint") or None,
             parameter("device"),
             parameter("runtime"),
+            parameter("precision"),
         )
     )

@@ -16,12 +16,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.tracking.losses import LossSettings, tracking_loss
-from autrack_ros.tracking.siamese import SearchFeatures, SiameseNetwork
-from autrack_ros.tracking.targets import Targets
+from autrack_ros.tracking.presets import LossSettings
+from autrack_ros.tracking.runtimes import LossAndGradient
 
 METHODS = ("bim", "fgsm", "pgd", "momentum", "l2", "none")
 LOSSES = ("training", "mtp")
@@ -55,6 +54,10 @@ class AdaptationSettings:
     def enabled(self) -> bool:
         """Whether there is anything to do."""
         return self.method != "none" and self.steps > 0
+
+    def loss_settings(self, training: LossSettings) -> LossSettings:
+        """The loss, where the network was trained with ``training``."""
+        return training if self.loss == "training" else MTP_LOSS
 
     def __post_init__(self) -> None:
         accepted = {
@@ -99,42 +102,28 @@ class AdaptationReport:
 
 
 def adapt_template(
-    network: SiameseNetwork,
-    template: torch.Tensor,
-    template_corners: torch.Tensor,
-    search: SearchFeatures,
-    targets: Targets,
-    training_loss: LossSettings,
+    loss_and_gradient: LossAndGradient,
+    template: np.ndarray,
     settings: AdaptationSettings,
     should_cancel: Callable[[], bool] = lambda: False,
-) -> tuple[torch.Tensor, AdaptationReport]:
+) -> tuple[np.ndarray, AdaptationReport]:
     """Adapt a template to search regions whose truth is known.
 
     The iterate with the lowest loss is returned, the unchanged template included, so the result is
-    never worse than the start on the support crops. The network's parameters and their gradients
-    are not touched.
+    never worse than the start on the support crops.
 
     Args:
-        network: frozen, in eval mode.
-        template: (1, 3, S, S) float32, 0..255.
-        template_corners: (1, 4) inclusive corners of the target in the template, pixels.
-        search: features of B support crops, computed without gradient.
-        targets: labels of the B support crops.
-        training_loss: loss settings the network was trained with.
+        loss_and_gradient: of a template, on the support crops (``Runtime.objective``).
+        template: S x S x 3 float32, 0..255.
         settings: method, budget, guards.
         should_cancel: asked before every step.
 
     Returns:
-        the adapted template, (1, 3, S, S) float32 within epsilon of ``template`` and 0..255, and
-        the report.
+        the adapted template, within epsilon of ``template`` and 0..255, and the report.
     """
     if not settings.enabled:
         return template, AdaptationReport.skipped(settings.method, "disabled")
     started = time.perf_counter()
-    loss_settings = training_loss if settings.loss == "training" else MTP_LOSS
-    loss_and_gradient = template_gradient(
-        network, template_corners, search, targets, loss_settings, template
-    )
     move = _Move(template, settings)
     steps = 1 if settings.method == "fgsm" else settings.steps
 
@@ -143,11 +132,10 @@ def adapt_template(
     stop_reason = "completed"
     while True:
         loss, gradient = loss_and_gradient(current)
-        finite = bool(torch.isfinite(loss)) and bool(torch.isfinite(gradient).all())
-        if not finite:
+        if not (math.isfinite(loss) and np.isfinite(gradient).all()):
             stop_reason = "not_finite"
             break
-        losses.append(loss.item())
+        losses.append(loss)
         if losses.index(min(losses)) == len(losses) - 1:
             best = current
         if len(losses) > steps:
@@ -160,7 +148,7 @@ def adapt_template(
             break
         current = move(current, gradient)
 
-    change = (best - template).abs()
+    change = np.abs(best - template)
     report = AdaptationReport(
         method=settings.method,
         losses=tuple(losses),
@@ -168,9 +156,9 @@ def adapt_template(
         steps=max(len(losses) - 1, 0),
         elapsed_ms=(time.perf_counter() - started) * 1e3,
         stop_reason=stop_reason,
-        max_change=change.max().item(),
-        mean_change=change.mean().item(),
-        support_crops=len(targets.boxes),
+        max_change=float(change.max()),
+        mean_change=float(change.mean()),
+        support_crops=settings.support_crops,
     )
     return best, report
 
@@ -178,82 +166,26 @@ def adapt_template(
 class _Move:
     """One step down the gradient, by the rule of the method, kept in the ball and in 0..255."""
 
-    def __init__(self, template: torch.Tensor, settings: AdaptationSettings) -> None:
+    def __init__(self, template: np.ndarray, settings: AdaptationSettings) -> None:
         self.settings = settings
-        self.low = (template - settings.epsilon).clamp(min=0)
-        self.high = (template + settings.epsilon).clamp(max=255)
-        self.momentum = torch.zeros_like(template)
+        self.low = np.maximum(template - settings.epsilon, 0)
+        self.high = np.minimum(template + settings.epsilon, 255)
+        self.momentum = np.zeros_like(template)
         self.random_start = settings.method == "pgd"
 
-    def __call__(self, current: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    def __call__(self, current: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         if self.random_start:  # Madry et al., 2018: the first move is to a random point of the ball
             self.random_start = False
-            generator = torch.Generator().manual_seed(self.settings.seed)
-            uniform = torch.rand(current.shape, generator=generator).to(current.device)
+            random = np.random.default_rng(self.settings.seed)
+            uniform = random.random(current.shape, np.float32)
             return self.low + (self.high - self.low) * uniform
         moved = current - self.settings.step_size * self.direction(gradient)
-        return torch.minimum(torch.maximum(moved, self.low), self.high)
+        return np.clip(moved, self.low, self.high)
 
-    def direction(self, gradient: torch.Tensor) -> torch.Tensor:
+    def direction(self, gradient: np.ndarray) -> np.ndarray:
         if self.settings.method == "momentum":  # MI-FGSM, Dong et al., CVPR 2018, decay 1
-            self.momentum += gradient / gradient.abs().mean().clamp(min=1e-30)
-            return self.momentum.sign()
+            self.momentum += gradient / max(float(np.abs(gradient).mean()), 1e-30)
+            return np.sign(self.momentum)
         if self.settings.method == "l2":
-            return gradient / gradient.square().mean().sqrt().clamp(min=1e-30)
-        return gradient.sign()
-
-
-LossAndGradient = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-
-
-def template_gradient(
-    network: SiameseNetwork,
-    template_corners: torch.Tensor,
-    search: SearchFeatures,
-    targets: Targets,
-    loss_settings: LossSettings,
-    template: torch.Tensor,
-) -> LossAndGradient:
-    """A function from a template to its loss (scalar) and dL/dz (same shape as the template).
-
-    Only what depends on the template is computed. On a CUDA device the computation is captured once
-    as a graph for templates of this shape, because launching its small kernels one by one takes
-    longer than running them.
-    """
-
-    def loss_and_gradient(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.enable_grad():
-            z = z.detach().requires_grad_(True)
-            prediction = network.predict(network.template(z, template_corners), search)
-            loss = tracking_loss(prediction, targets, loss_settings).total
-            (gradient,) = torch.autograd.grad(loss, z)
-        return loss.detach(), gradient
-
-    if template.device.type == "cuda":
-        return _captured(loss_and_gradient, template)
-    return loss_and_gradient
-
-
-def _captured(function: LossAndGradient, example: torch.Tensor) -> LossAndGradient:
-    """The same function as a CUDA graph, replayed on a static input."""
-    static = example.clone()
-    stream = torch.cuda.Stream(static.device)
-    stream.wait_stream(torch.cuda.current_stream(static.device))
-    with torch.cuda.stream(stream):  # libraries choose their kernels outside the capture
-        for _ in range(3):
-            function(static)
-    torch.cuda.current_stream(static.device).wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    # Without a stream the capture would be on the current device, whichever the tensors are on.
-    # Other threads may track meanwhile: what they allocate must not end the capture.
-    capture = torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local")
-    with torch.cuda.device(static.device), capture:
-        loss, gradient = function(static)
-
-    def replay(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        static.copy_(z)
-        graph.replay()
-        return loss.clone(), gradient.clone()
-
-    replay.captured = function  # type: ignore[attr-defined]  # the graph reads its tensors' memory
-    return replay
+            return gradient / max(float(np.sqrt(np.square(gradient).mean())), 1e-30)
+        return np.sign(gradient)

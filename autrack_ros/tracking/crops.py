@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 
 from autrack_ros.tracking.boxes import Box
 
@@ -119,14 +118,3 @@ def resample(
 def mean_color(image: np.ndarray) -> tuple[float, ...]:
     """Padding colour of a sequence: channel means of its first frame, truncated to whole levels."""
     return tuple(float(int(channel)) for channel in cv2.mean(image)[: image.shape[2]])
-
-
-def to_tensor(crops: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Crops as network input: HxWx3 or BxHxWx3 uint8 BGR -> Bx3xHxW float32 BGR 0..255."""
-    batch = torch.from_numpy(np.ascontiguousarray(crops)).to(device)
-    return to_input(batch.unsqueeze(0) if batch.ndim == 3 else batch)
-
-
-def to_input(crops: torch.Tensor) -> torch.Tensor:
-    """As ``to_tensor``, of a BxHxWx3 tensor that is on its device."""
-    return crops.permute(0, 3, 1, 2).float()

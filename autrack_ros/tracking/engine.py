@@ -7,19 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings, adapt_template
 from autrack_ros.tracking.boxes import Box, validate_box
 from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.confidence import measure_response
-from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color, to_tensor
+from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color
 from autrack_ros.tracking.errors import InvalidImageError
-from autrack_ros.tracking.fuse import fuse_batch_norm
+from autrack_ros.tracking.grid import grid_offset, response_grid
 from autrack_ros.tracking.postprocess import cosine_window, select
 from autrack_ros.tracking.presets import Preset
-from autrack_ros.tracking.runtime import make_predictor, resolve_runtime
-from autrack_ros.tracking.siamese import SearchFeatures, SiameseNetwork, grid_offset, response_grid
+from autrack_ros.tracking.runtimes import Prediction, Runtime, Support
 from autrack_ros.tracking.target import Target
 from autrack_ros.tracking.targets import Targets, make_targets
 
@@ -45,40 +43,21 @@ class TrackingEngine:
     ``follow`` is for one thread at a time. ``start`` and ``adapt`` may run in others meanwhile.
 
     Args:
-        network: any ``SiameseNetwork`` with its weights.
+        runtime: the network with its weights.
         preset: its settings and losses.
-        device: where the network runs.
         calibration: from the chosen cell's response to the probability that its box overlaps the
             target by more than 0.5, fitted to the weights. Without it the response, class
             probability times centre-ness, is given as the score.
-        runtime: what computes a frame's prediction: auto, torch or openvino (see load_engine).
-
-    Raises:
-        ConfigurationError: the runtime cannot be had.
     """
 
     def __init__(
-        self,
-        network: SiameseNetwork,
-        preset: Preset,
-        device: torch.device | str = "cpu",
-        calibration: Calibration | None = None,
-        runtime: str = "torch",
+        self, runtime: Runtime, preset: Preset, calibration: Calibration | None = None
     ) -> None:
+        self.runtime = runtime
         self.calibration = calibration
         self.preset = preset
         self.settings = preset.settings
-        self.device = torch.device(device)
-        self.runtime = resolve_runtime(runtime, self.device)
-        fused = fuse_batch_norm(network).to(self.device)
-        # Channels last: up to twice as fast on a CPU. (torch's stubs lack this overload.)
-        self.network = fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        size, features = self.settings.search_size, self._blank_features()
-        self._predict = make_predictor(self.runtime, self.network, self.device, size, features)
-        # Measured on the real response map; also the slow first run.
-        score, _ = self._predict(np.zeros((1, size, size, 3), np.uint8), features)
-        self._response_shape: tuple[int, int] = score.shape[1:]
-        self._window = cosine_window(*self._response_shape)
+        self._window = cosine_window(*runtime.response_shape)
 
     def start(self, image: np.ndarray, box: Box) -> Target:
         """A target with its template as it is cut.
@@ -95,8 +74,8 @@ class TrackingEngine:
         validate_box(box, width, height)
         padding = mean_color(image)
         geometry = self._template_geometry(box)
-        template = to_tensor(crop(image, geometry, padding), self.device)
-        corners = self._corners([geometry.to_crop(box)])
+        template = crop(image, geometry, padding).astype(np.float32)
+        (corners,) = _corners([geometry.to_crop(box)])
         return Target(
             center=box.pixel_center,
             size=(box.w, box.h),
@@ -106,7 +85,7 @@ class TrackingEngine:
             template=template,
             template_corners=corners,
             adapted_template=template,
-            features=self._features(template, corners),
+            features=self.runtime.template(template, corners),
         )
 
     def adapt(
@@ -139,10 +118,10 @@ class TrackingEngine:
             try:
                 tried = replace(settings, support_crops=crops)
                 return self._adapt(image, target, tried, should_cancel)
-            except torch.cuda.OutOfMemoryError:
+            except self.runtime.memory_errors:
                 crops //= 2
             # Here, where the error and what it held are gone.
-            torch.cuda.empty_cache()
+            self.runtime.free_memory()
         return target, AdaptationReport.skipped(settings.method, "out_of_memory")
 
     def _adapt(
@@ -152,23 +131,17 @@ class TrackingEngine:
         settings: AdaptationSettings,
         should_cancel: Callable[[], bool],
     ) -> tuple[Target, AdaptationReport]:
-        search, targets = self.support(image, target, settings)
-        adapted, report = adapt_template(
-            self.network,
-            target.template,
-            target.template_corners,
-            search,
-            targets,
-            self.preset.loss,
-            settings,
-            should_cancel,
-        )
-        features = self._features(adapted, target.template_corners)
+        corners = target.template_corners
+        support, targets = self.support(image, target, settings)
+        loss = settings.loss_settings(self.preset.loss)
+        objective = self.runtime.objective(corners, support, targets, loss)
+        adapted, report = adapt_template(objective, target.template, settings, should_cancel)
+        features = self.runtime.template(adapted, corners)
         return replace(target, adapted_template=adapted, features=features), report
 
     def support(
         self, image: np.ndarray, target: Target, settings: AdaptationSettings
-    ) -> tuple[SearchFeatures, Targets]:
+    ) -> tuple[Support, Targets]:
         """What is known of a target from its first image, to learn from.
 
         Args:
@@ -177,13 +150,12 @@ class TrackingEngine:
             settings: number, shifts and scales of the crops.
 
         Returns:
-            features of the support crops, without gradient, and their labels.
+            features of the support crops, and their labels.
         """
         windows = self._support_windows(target.first_box, settings)
         crops = np.stack([crop(image, window, target.padding) for window in windows])
-        with torch.no_grad():
-            search = self.network.search(to_tensor(crops, self.device))
-        return search, self._targets([window.to_crop(target.first_box) for window in windows])
+        labels = self._targets([window.to_crop(target.first_box) for window in windows])
+        return self.runtime.support(crops), labels
 
     def follow(
         self, image: np.ndarray, targets: Sequence[Target]
@@ -216,11 +188,12 @@ class TrackingEngine:
                 for window, target in zip(windows, targets, strict=True)
             ]
         )
-        features = tuple(map(torch.cat, zip(*(t.features for t in targets), strict=True)))
-        scores, corners = self._predict(searches, features)
+        predictions = self.runtime.predict(searches, [[target.features] for target in targets])
         return [
-            self._advance(*found)
-            for found in zip(targets, windows, searches, scores, corners, strict=True)
+            self._advance(target, window, search, prediction)
+            for target, window, search, (prediction,) in zip(
+                targets, windows, searches, predictions, strict=True
+            )
         ]
 
     def search_sides(self, target: Target) -> tuple[float, float]:
@@ -232,13 +205,13 @@ class TrackingEngine:
         target: Target,
         geometry: CropGeometry,
         search: np.ndarray,
-        score: np.ndarray,
-        corners: np.ndarray,
+        prediction: Prediction,
     ) -> tuple[Target, TrackResult]:
         """From the prediction for its search region to the target's new place."""
+        score = prediction.score
         selection = select(
             score,
-            corners,
+            prediction.corners,
             (target.size[0] * geometry.scale[0], target.size[1] * geometry.scale[1]),
             self._window,
             self.settings,
@@ -264,18 +237,6 @@ class TrackingEngine:
             **measure_response(score, response_to_image, moved.box)._asdict(),
         )
 
-    def _features(self, template: torch.Tensor, corners: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        with torch.inference_mode():
-            return self.network.template(template, corners)
-
-    def _blank_features(self) -> tuple[torch.Tensor, ...]:
-        """Template features of a black crop, for their shapes."""
-        size = self.settings.template_size
-        return self._features(
-            torch.zeros(1, 3, size, size, device=self.device),
-            torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=self.device),
-        )
-
     def _support_windows(self, box: Box, settings: AdaptationSettings) -> list[CropGeometry]:
         """Search windows around the target: the centred one, then shifted and scaled ones."""
         centered = self._search_geometry(box.pixel_center, (box.w, box.h))
@@ -291,17 +252,9 @@ class TrackingEngine:
 
     def _targets(self, boxes: list[Box]) -> Targets:
         """Labels of search regions with the target at these boxes (of the crop)."""
-        size = self.settings.search_size
-        network = self.network
-        points = response_grid(
-            *self._response_shape, size, network.stride, self.device, network.origin
-        )
-        return make_targets(self._corners(boxes), points)
-
-    def _corners(self, boxes: list[Box]) -> torch.Tensor:
-        """Inclusive corners of boxes, (B, 4) float32 whatever kind of number the boxes hold."""
-        corners = [box.corners for box in boxes]
-        return torch.tensor(corners, dtype=torch.float32, device=self.device)
+        runtime, size = self.runtime, self.settings.search_size
+        points = response_grid(*runtime.response_shape, size, runtime.stride, runtime.origin)
+        return make_targets(_corners(boxes), points)
 
     def _template_geometry(self, box: Box) -> CropGeometry:
         return self._geometry(box.pixel_center, (box.w, box.h), 0, self.settings.template_size)
@@ -323,8 +276,8 @@ class TrackingEngine:
         return CropGeometry.square(center, side, pixels, settings.corner_aligned)
 
     def _response_to_image(self, geometry: CropGeometry) -> np.ndarray:
-        rows, cols = self._response_shape
-        stride, size, origin = self.network.stride, geometry.size, self.network.origin
+        rows, cols = self.runtime.response_shape
+        stride, size, origin = self.runtime.stride, geometry.size, self.runtime.origin
         to_crop = np.array(
             [
                 [stride, 0, grid_offset(cols, size, stride, origin)],
@@ -356,6 +309,11 @@ def validate_image(image: np.ndarray) -> None:
             else type(image).__name__
         )
         raise InvalidImageError(f"image is {shown}; accepted is HxWx3 uint8 BGR, not empty")
+
+
+def _corners(boxes: Sequence[Box]) -> np.ndarray:
+    """Inclusive corners of boxes, (B, 4) float32 whatever kind of number the boxes hold."""
+    return np.array([box.corners for box in boxes], np.float32)
 
 
 def _size(shape: tuple[int, ...]) -> str:

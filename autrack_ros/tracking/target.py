@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.runtimes import Features
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,11 @@ class Target:
         padding: colour outside the image: the first frame's mean.
         image_shape: of the first frame.
         first_box: in the first frame, edge coordinates.
-        template: (1, 3, S, S), 0..255, as cut from the first frame.
-        template_corners: (1, 4), inclusive corners of the target in the template.
-        adapted_template: (1, 3, S, S), 0..255; the template itself until it is adapted.
-        features: of the adapted template, each of batch 1.
+        template: S x S x 3 float32 BGR, 0..255, as cut from the first frame.
+        template_corners: (4,) float32, inclusive corners of the target in the template.
+        adapted_template: S x S x 3 float32 BGR, 0..255, not rounded to whole grey levels; the
+            template itself until it is adapted.
+        features: of the adapted template.
     """
 
     center: tuple[float, float]
@@ -31,26 +32,12 @@ class Target:
     padding: tuple[float, ...]
     image_shape: tuple[int, ...]
     first_box: Box
-    template: torch.Tensor
-    template_corners: torch.Tensor
-    adapted_template: torch.Tensor
-    features: tuple[torch.Tensor, ...]
+    template: np.ndarray
+    template_corners: np.ndarray
+    adapted_template: np.ndarray
+    features: Features
 
     @property
     def box(self) -> Box:
         """Where the target was found last, edge coordinates."""
         return Box.from_pixel_center(*self.center, *self.size)
-
-    @property
-    def template_image(self) -> np.ndarray:
-        """Template as it was cut, S x S x 3 float32 BGR, 0..255."""
-        return _to_image(self.template)
-
-    @property
-    def adapted_template_image(self) -> np.ndarray:
-        """Template in use, S x S x 3 float32 BGR, 0..255; not rounded to whole grey levels."""
-        return _to_image(self.adapted_template)
-
-
-def _to_image(crops: torch.Tensor) -> np.ndarray:
-    return np.ascontiguousarray(crops[0].permute(1, 2, 0).cpu().numpy())

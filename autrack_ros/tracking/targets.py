@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
+import numpy as np
+
+Array = Any  # of NumPy; where a runtime or the training computes with them, of torch
 
 
 class Targets(NamedTuple):
-    """What a prediction should be, one value per cell."""
+    """What a prediction should be, one value per cell, float32."""
 
-    cls: torch.Tensor  # (B, H, W) 1 target, 0 background, -1 ignored
-    ctr: torch.Tensor  # (B, H, W) 0..1, 0 outside the box
-    boxes: torch.Tensor  # (B, H, W, 4) inclusive corners, 0 outside the box
+    cls: Array  # (B, H, W) 1 target, 0 background, -1 ignored
+    ctr: Array  # (B, H, W) 0..1, 0 outside the box
+    boxes: Array  # (B, H, W, 4) inclusive corners, 0 outside the box
 
 
 def make_targets(
-    corners: torch.Tensor, points: torch.Tensor, negative: torch.Tensor | None = None
+    corners: np.ndarray, points: np.ndarray, negative: np.ndarray | None = None
 ) -> Targets:
     """Label every point of the response map.
 
@@ -29,20 +31,18 @@ def make_targets(
             Its cells become background, all others are ignored; centre-ness and box stay as they
             are, as in the official code.
     """
-    corners = corners.float()  # as the official code, also where a float64 box is given
-    x0, y0, x1, y1 = corners[:, None, None, :].unbind(-1)
-    left, top = points[..., 0] - x0, points[..., 1] - y0
-    right, bottom = x1 - points[..., 0], y1 - points[..., 1]
-    sides = torch.stack((left, top, right, bottom), dim=-1)
-    inside = (sides > 0).all(dim=-1)
-    small = torch.minimum(left, right) * torch.minimum(top, bottom)
-    large = torch.maximum(left, right) * torch.maximum(top, bottom)
-    centerness = torch.sqrt((small / (large + 1e-5)).abs())
-    cls = inside.float()
+    # As the official code, also where a float64 box is given.
+    corners = corners.astype(np.float32)[:, None, None]
+    left_top, right_bottom = points - corners[..., :2], corners[..., 2:] - points
+    inside = (left_top > 0).all(axis=-1) & (right_bottom > 0).all(axis=-1)
+    small = np.minimum(left_top, right_bottom).prod(axis=-1)
+    large = np.maximum(left_top, right_bottom).prod(axis=-1)
+    centerness = np.sqrt(np.abs(small / (large + np.float32(1e-5))))
+    cls = inside.astype(np.float32)
     if negative is not None:
-        cls = torch.where(negative[:, None, None], cls - 1, cls)
+        cls = np.where(negative[:, None, None], cls - 1, cls)
     return Targets(
         cls=cls,
-        ctr=torch.where(inside, centerness, torch.zeros_like(centerness)),
-        boxes=torch.where(inside[..., None], corners[:, None, None, :], 0.0),
+        ctr=np.where(inside, centerness, np.float32(0)),
+        boxes=np.where(inside[..., None], corners, np.float32(0)),
     )

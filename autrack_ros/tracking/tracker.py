@@ -7,16 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings
 from autrack_ros.tracking.boxes import Box, validate_box
 from autrack_ros.tracking.calibration import Calibration
-from autrack_ros.tracking.checkpoint import load_weights
+from autrack_ros.tracking.checkpoint import read_checkpoint
 from autrack_ros.tracking.engine import TrackingEngine, TrackResult
-from autrack_ros.tracking.errors import DeviceError
-from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.presets import DEFAULT_PRESET, find_preset
+from autrack_ros.tracking.runtimes import make_runtime, resolve_device, resolve_runtime
 from autrack_ros.tracking.target import Target
 
 
@@ -54,12 +52,12 @@ class Tracker:
     @property
     def template(self) -> np.ndarray:
         """Template crop, S x S x 3 float32 BGR, 0..255."""
-        return self.target.template_image
+        return self.target.template
 
     @property
     def adapted_template(self) -> np.ndarray:
         """Template in use, S x S x 3 float32 BGR, 0..255; not rounded to whole grey levels."""
-        return self.target.adapted_template_image
+        return self.target.adapted_template
 
     def reset(self) -> None:
         """Forget the target."""
@@ -120,6 +118,7 @@ def load_tracker(
     device: str = "auto",
     adaptation: AdaptationSettings | None = None,
     runtime: str = "auto",
+    precision: str = "f32",
 ) -> Tracker:
     """A tracker on an engine of its own.
 
@@ -129,11 +128,12 @@ def load_tracker(
         device: as of ``load_engine``.
         adaptation: how templates are adapted; by default with the default settings.
         runtime: as of ``load_engine``.
+        precision: as of ``load_engine``.
 
     Raises:
         ConfigurationError, CheckpointError, DeviceError: see ``load_engine``.
     """
-    return Tracker(load_engine(preset, checkpoint, device, runtime), adaptation)
+    return Tracker(load_engine(preset, checkpoint, device, runtime, precision), adaptation)
 
 
 def load_engine(
@@ -141,39 +141,28 @@ def load_engine(
     checkpoint: str | Path | None = None,
     device: str = "auto",
     runtime: str = "auto",
+    precision: str = "f32",
 ) -> TrackingEngine:
-    """Build a network with its weights, and what computes with it.
+    """Load a network with its weights, and what computes with it.
 
     Args:
         preset: a name in ``PRESETS``.
         checkpoint: weights file; by default the one shipped with the package.
         device: auto, cpu, cuda or cuda:N.
-        runtime: what computes a frame's prediction: torch, openvino (on a CPU), or auto, which is
-            OpenVINO on a CPU where it is installed. OpenVINO keeps the number of threads that
-            torch has at this call.
+        runtime: what computes: openvino (on a CPU, for the networks whose graphs are in this
+            package), torch (every network), or auto, which is the first of these that can.
+        precision: in which frames are computed: f32, or in openvino, where the processor has it,
+            bf16.
 
     Raises:
-        ConfigurationError: no such preset or runtime, or the runtime cannot be had here.
+        ConfigurationError: no such preset, runtime or precision, or it cannot be had here.
         CheckpointError: no weights are shipped for the preset, or the file does not fit.
         DeviceError: no such device.
     """
     chosen = find_preset(preset)
     resolved = resolve_device(device)
-    network = NETWORKS[chosen.network]()
-    metadata = load_weights(network, checkpoint or chosen.require_shipped_weights(), chosen.name)
-    return TrackingEngine(network, chosen, resolved, Calibration.from_metadata(metadata), runtime)
-
-
-def resolve_device(name: str) -> torch.device:
-    """The device a name stands for: auto is the first CUDA device where there is one, else the CPU.
-
-    Raises:
-        DeviceError: not a device of this machine.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    count = torch.cuda.device_count()
-    present = ["cpu", *(["cuda"] if count else []), *(f"cuda:{index}" for index in range(count))]
-    if name not in present:
-        raise DeviceError(f"device {name!r}: this machine has auto, {', '.join(present)}")
-    return torch.device(name)
+    kind = resolve_runtime(runtime, resolved, chosen)
+    weights = read_checkpoint(checkpoint or chosen.require_shipped_weights(), chosen.name)
+    calibration = Calibration.from_metadata(weights.metadata)
+    made = make_runtime(kind, weights, chosen, resolved, precision)
+    return TrackingEngine(made, chosen, calibration)

@@ -19,13 +19,13 @@ import cv2
 import torch
 from safetensors.torch import save_file
 
+from autrack_ros.networks import NETWORKS
+from autrack_ros.networks.lite import LayeredSiamese
 from autrack_ros.tracking.adaptation import AdaptationSettings
 from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.tracking.lite import LayeredSiamese
-from autrack_ros.tracking.networks import NETWORKS
 from autrack_ros.tracking.presets import Preset, find_preset
-from autrack_ros.tracking.tracker import resolve_device
+from autrack_ros.tracking.runtimes import resolve_device
 from autrack_ros.training.bank import CropBank
 from autrack_ros.training.calibration import (
     CalibrationError,
@@ -70,7 +70,7 @@ def train(
     Raises:
         ConfigurationError, DataError, CheckpointError, TrainingError: see where they are defined.
     """
-    with joined(resolve_device(device)) as (processes, own_device):
+    with joined(torch.device(resolve_device(device))) as (processes, own_device):
         return _train(config_path, output_dir, own_device, processes, report)
 
 

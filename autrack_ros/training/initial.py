@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
-from autrack_ros.tracking.checkpoint import load_weights
+from autrack_ros.networks.backbones.efficientnet_lite import EfficientNetLite0
+from autrack_ros.networks.checkpoint import load_weights
+from autrack_ros.networks.fear import WIDTH, FearSiamFCpp
+from autrack_ros.networks.lite import LayeredSiamese
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
-from autrack_ros.tracking.fear import WIDTH, FearSiamFCpp
-from autrack_ros.tracking.lite import LayeredSiamese
 
 IMAGENET = "imagenet"
 TYPICAL_DISTANCE = 25.6  # pixels, half a target's side in a search region of FEAR

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from autrack_ros.tracking.losses import Losses
+from autrack_ros.networks.losses import Losses
 from autrack_ros.tracking.targets import Targets
 
 _LONGEST = timedelta(hours=2)  # that the others wait while the first validates

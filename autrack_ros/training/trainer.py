@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from autrack_ros.networks.lite import LayeredSiamese
+from autrack_ros.networks.losses import Losses, overlap_of, tracking_loss
+from autrack_ros.networks.siamese import Prediction
 from autrack_ros.tracking.errors import AutrackError, CheckpointError
-from autrack_ros.tracking.lite import LayeredSiamese
-from autrack_ros.tracking.losses import Losses, overlap_of, tracking_loss
+from autrack_ros.tracking.grid import response_grid
 from autrack_ros.tracking.presets import LossSettings
-from autrack_ros.tracking.siamese import Prediction, response_grid
 from autrack_ros.tracking.targets import Targets, make_targets
+from autrack_ros.tracking.threads import set_threads
 from autrack_ros.training.config import OptimizationSettings
 from autrack_ros.training.curve import draw_learning_curve
 from autrack_ros.training.features import FeatureBatch, Maps
@@ -89,7 +91,7 @@ class Trainer:
         self.track = track
         self.track_every = track_every
         output_dir.mkdir(parents=True, exist_ok=True)
-        torch.set_num_threads(settings.threads)
+        set_threads(settings.threads)
         backbone = network.basemodel.layer_parameters(
             settings.frozen_layers, settings.backbone_kernels
         )
@@ -220,8 +222,10 @@ class Trainer:
     def _targets(self, prediction: Prediction, batch: FeatureBatch) -> Targets:
         rows, cols = prediction.cls.shape[1:]
         network = self.network
-        points = response_grid(rows, cols, SEARCH_SIZE, network.stride, self.device, network.origin)
-        targets = make_targets(batch.corners, points, batch.negative)
+        points = response_grid(rows, cols, SEARCH_SIZE, network.stride, network.origin)
+        corners, negative = (part.cpu().numpy() for part in (batch.corners, batch.negative))
+        labels = make_targets(corners, points, negative)
+        targets = Targets(*(torch.from_numpy(part).to(self.device) for part in labels))
         # The official code ignores what surrounds the other object of a negative pair; here the
         # template's object is known to be nowhere in the search region.
         return targets._replace(cls=targets.cls.clamp(min=0))

@@ -20,12 +20,18 @@ import torch
 
 from autrack_ros.evaluation.metrics import astray, ends_astray, ious, success_auc
 from autrack_ros.evaluation.runner import track
+from autrack_ros.networks import NETWORKS
+from autrack_ros.networks.siamese import SiameseNetwork
 from autrack_ros.tracking.adaptation import AdaptationSettings
 from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.checkpoint import form
 from autrack_ros.tracking.engine import TrackingEngine
 from autrack_ros.tracking.errors import ConfigurationError
+from autrack_ros.tracking.graphs import find_graphs
 from autrack_ros.tracking.presets import Preset
-from autrack_ros.tracking.siamese import SiameseNetwork
+from autrack_ros.tracking.runtimes import Runtime
+from autrack_ros.tracking.runtimes.openvino_runtime import OpenVINORuntime
+from autrack_ros.tracking.runtimes.torch_runtime import TorchRuntime
 from autrack_ros.tracking.tracker import Tracker
 from autrack_ros.training.held_out import Film, family, find_films
 from autrack_ros.training.sources.base import DataError, Source, TrainingObject
@@ -193,9 +199,24 @@ class ValidationSet:
         Raises:
             FloatingPointError: the network predicts no finite box.
         """
-        engine = TrackingEngine(network, preset, device, runtime="auto")
+        engine = TrackingEngine(_runtime(network, preset, device), preset)
         tracker = Tracker(engine, adaptation or AdaptationSettings(method="none"))
         return ValidationResult(tuple(_track_clip(tracker, clip) for clip in self.clips))
+
+
+def _runtime(network: SiameseNetwork, preset: Preset, device: torch.device | str) -> Runtime:
+    """What computes: in OpenVINO on a CPU, where the graphs are those of this very network."""
+    graphs = find_graphs(preset.network)
+    weights = {key: value.cpu().numpy() for key, value in network.state_dict().items()}
+    # A variant of the network may take the same weights and compute something else.
+    if (
+        torch.device(device).type == "cpu"
+        and graphs is not None
+        and type(network) is type(NETWORKS[preset.network]())
+        and graphs.weights == {key: form(value) for key, value in weights.items()}
+    ):
+        return OpenVINORuntime(graphs, weights)
+    return TorchRuntime(network, preset, device)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -173,7 +173,7 @@ class LocalBridge:
         target = self._engine.start(frame.image, box)
         self._log("started", name, f"in frame {frame.stamp_ns // self._step_ns}")
         target, report = self._engine.adapt(frame.image, target, self._adaptation)
-        panel = draw_template(target.template_image, target.adapted_template_image)
+        panel = draw_template(target.template, target.adapted_template)
         self._post(_adaptation(name, report))
         self._post(web.Template(str(frame.stamp_ns)), template_jpeg(panel))
         leads = self._lead is None

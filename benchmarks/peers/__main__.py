@@ -115,6 +115,7 @@ def speed(arguments: argparse.Namespace) -> str:
     from benchmarks.peers.ours import export_frame
     from benchmarks.peers.speed import Clip, time_networks, time_trackers
     from benchmarks.peers.tables import markdown
+    from benchmarks.template_update.arms import network_of
 
     clip = Clip()
     preset, weights, folder = arguments.preset, arguments.weights, arguments.peers
@@ -124,7 +125,9 @@ def speed(arguments: argparse.Namespace) -> str:
         **{name: functools.partial(start_peer, name, folder) for name in PEERS},
     }
     engine = load_engine(preset, weights, "cpu", "torch")
-    models = {preset: [export_frame(engine, clip.frame(0), Box(*clip.box(0)))[0]]}
+    target = engine.start(clip.frame(0), Box(*clip.box(0)))
+    network = network_of(engine)
+    models = {preset: [export_frame(network, target, engine.settings.search_size)[0]]}
     for name, kind in PEERS.items():
         models[name] = [network.model for network in kind(folder).frame_networks]
     alone = time_networks(models, arguments.threads, arguments.frames)

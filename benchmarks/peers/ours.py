@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import openvino
 import torch
+from torch import nn
 
 from autrack_ros.evaluation.presence_tracker import PresenceTracker, presence_settings
-from autrack_ros.tracking import AdaptationSettings, Box, TrackingEngine, load_tracker
-from autrack_ros.tracking.runtime import FrameNetwork, to_openvino
+from autrack_ros.networks.export import to_openvino
+from autrack_ros.networks.siamese import SiameseNetwork
+from autrack_ros.tracking import AdaptationSettings, Target, load_tracker
+from autrack_ros.tracking.threads import set_threads
 
 UPDATED, SEARCHING = ", template updated", ", LOST and search"
 WAYS = ("", UPDATED, SEARCHING)
@@ -25,19 +28,30 @@ def make_ours(preset: str, weights: Path | None, way: str, threads: int) -> Pres
         way: of ``WAYS``.
         threads: of the processor.
     """
-    torch.set_num_threads(threads)
+    set_threads(threads)
     update = AdaptationSettings() if way == UPDATED else AdaptationSettings(method="none")
     tracker = load_tracker(preset, weights, "cpu", update)
     return PresenceTracker(tracker, presence_settings(recover=way == SEARCHING))
 
 
 def export_frame(
-    engine: TrackingEngine, image: np.ndarray, box: Box
+    network: SiameseNetwork, target: Target, search_size: int
 ) -> tuple[openvino.Model, list[np.ndarray]]:
     """What our network computes a frame, search region to scores and boxes, and inputs for it."""
-    target = engine.start(image, box)
-    size = engine.settings.search_size
-    search = torch.randint(0, 256, (1, size, size, 3), dtype=torch.uint8)
-    inputs = (search, *target.features)
-    model = to_openvino(FrameNetwork(engine.network), inputs)
-    return model, [value.contiguous().numpy() for value in inputs]
+    search = torch.randint(0, 256, (1, search_size, search_size, 3), dtype=torch.uint8)
+    inputs = (search, *map(torch.from_numpy, target.features))
+    return to_openvino(_FrameNetwork(network), inputs), [value.numpy() for value in inputs]
+
+
+class _FrameNetwork(nn.Module):
+    """All that a network computes in a frame."""
+
+    def __init__(self, network: SiameseNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, search: torch.Tensor, *template: torch.Tensor) -> torch.Tensor:
+        """Search regions (B, S, S, 3) uint8, template features -> (B, H, W, 5): score, corners."""
+        found = self.network.search(search.permute(0, 3, 1, 2).float())
+        prediction = self.network.predict(template, found)
+        return torch.cat((prediction.score[..., None], prediction.boxes), dim=-1)

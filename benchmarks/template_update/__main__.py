@@ -63,7 +63,7 @@ def main() -> None:
             settings = replace(settings, preset=arguments.preset, checkpoint=arguments.checkpoint)
 
         def load() -> tuple[TrackingEngine, list[Case]]:
-            engine = load_engine(settings.preset, settings.checkpoint, "cpu", settings.runtime)
+            engine = load_engine(settings.preset, settings.checkpoint, "cpu", "torch")
             return engine, read_cases(settings)
 
         study = Study(settings, arguments.results / settings.preset, load, say)

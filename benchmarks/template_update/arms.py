@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from autrack_ros.networks.losses import tracking_loss
+from autrack_ros.networks.siamese import SearchFeatures, SiameseNetwork
 from autrack_ros.tracking import Target, TrackingEngine
-from autrack_ros.tracking.adaptation import MTP_LOSS, adapt_template
-from autrack_ros.tracking.losses import LossSettings, tracking_loss
-from autrack_ros.tracking.siamese import SearchFeatures, SiameseNetwork
+from autrack_ros.tracking.adaptation import adapt_template
+from autrack_ros.tracking.runtimes.torch_runtime import TorchRuntime
 from autrack_ros.tracking.targets import Targets
 from benchmarks.template_update.settings import Arm
 
@@ -61,11 +62,21 @@ def adapt(
     search, labels = engine.support(image, target, arm.adaptation)
     changed, network, values = CHANGES[arm.kind](engine, target, search, labels, arm, seed)
     milliseconds = (time.process_time() - begin) * 1e3
-    if network is not engine.network:
-        engine = TrackingEngine(
-            network, engine.preset, engine.device, engine.calibration, engine.runtime
-        )
+    if network is not network_of(engine):
+        runtime = TorchRuntime(network, engine.preset)
+        engine = TrackingEngine(runtime, engine.preset, engine.calibration)
     return Adapted(engine, changed, search, labels, milliseconds, values)
+
+
+def network_of(engine: TrackingEngine) -> SiameseNetwork:
+    """The network of an engine in torch, on a CPU: what else than pixels changes needs it."""
+    assert isinstance(engine.runtime, TorchRuntime)
+    return engine.runtime.network
+
+
+def tensors(values: Sequence[np.ndarray]) -> tuple[torch.Tensor, ...]:
+    """Copies of arrays."""
+    return tuple(torch.tensor(value) for value in values)
 
 
 def loss_of(
@@ -73,8 +84,8 @@ def loss_of(
 ) -> float:
     """The training loss on search regions whose truth is known."""
     with torch.inference_mode():
-        prediction = engine.network.predict(target.features, search)
-        return tracking_loss(prediction, labels, engine.preset.loss).total.item()
+        prediction = network_of(engine).predict(tensors(target.features), search)
+        return tracking_loss(prediction, Targets(*tensors(labels)), engine.preset.loss).total.item()
 
 
 Change = Callable[
@@ -90,7 +101,7 @@ def _nothing(
     arm: Arm,
     seed: int,
 ) -> tuple[Target, SiameseNetwork, int]:
-    return target, engine.network, 0
+    return target, network_of(engine), 0
 
 
 def _pixels(
@@ -102,16 +113,10 @@ def _pixels(
     seed: int,
 ) -> tuple[Target, SiameseNetwork, int]:
     """As ``TrackingEngine.adapt``."""
-    template, _ = adapt_template(
-        engine.network,
-        target.template,
-        target.template_corners,
-        search,
-        labels,
-        engine.preset.loss,
-        arm.adaptation,
-    )
-    return _with_template(engine, target, template), engine.network, template.numel()
+    loss = arm.adaptation.loss_settings(engine.preset.loss)
+    objective = engine.runtime.objective(target.template_corners, search, labels, loss)
+    template, _ = adapt_template(objective, target.template, arm.adaptation)
+    return _with_template(engine, target, template), network_of(engine), template.size
 
 
 def _random_sign(
@@ -124,16 +129,14 @@ def _random_sign(
 ) -> tuple[Target, SiameseNetwork, int]:
     """As large a change of every pixel as that of ``_pixels``, its sign drawn at random."""
     adapted, _, values = _pixels(engine, target, search, labels, arm, seed)
-    change = (adapted.adapted_template - target.template).abs()
-    generator = torch.Generator().manual_seed(seed)
-    signs = torch.randint(0, 2, change.shape, generator=generator).to(change) * 2 - 1
-    template = (target.template + change * signs).clamp(0, 255)
-    return _with_template(engine, target, template), engine.network, values
+    change = np.abs(adapted.adapted_template - target.template)
+    signs = np.random.default_rng(seed).choice(np.array([-1, 1], np.float32), change.shape)
+    template = np.clip(target.template + change * signs, 0, 255)
+    return _with_template(engine, target, template), network_of(engine), values
 
 
-def _with_template(engine: TrackingEngine, target: Target, template: torch.Tensor) -> Target:
-    with torch.inference_mode():
-        features = engine.network.template(template, target.template_corners)
+def _with_template(engine: TrackingEngine, target: Target, template: np.ndarray) -> Target:
+    features = engine.runtime.template(template, target.template_corners)
     return replace(target, adapted_template=template, features=features)
 
 
@@ -146,9 +149,7 @@ def _features(
     seed: int,
 ) -> tuple[Target, SiameseNetwork, int]:
     """Steps by the sign, as those of the pixels, but of the template's feature maps."""
-    features = tuple(
-        values.clone() for values in target.features
-    )  # those of inference have no grad
+    features = tensors(target.features)
     maps = [values for values in features if values.ndim == 4]  # the others tell of the box
     sizes = [arm.rate * values.std() for values in maps]
 
@@ -156,8 +157,10 @@ def _features(
         for values, size, gradient in zip(maps, sizes, gradients, strict=True):
             values -= size * gradient.sign()
 
-    _descend(maps, lambda: _loss(engine.network, features, search, labels, engine, arm), move, arm)
-    return replace(target, features=features), engine.network, sum(map(torch.numel, maps))
+    network = network_of(engine)
+    _descend(maps, lambda: _loss(network, features, search, labels, engine, arm), move, arm)
+    changed = replace(target, features=tuple(values.numpy() for values in features))
+    return changed, network, sum(map(torch.numel, maps))
 
 
 def _head(
@@ -169,8 +172,8 @@ def _head(
     seed: int,
 ) -> tuple[Target, SiameseNetwork, int]:
     """Fine-tuning of a copy of the network's head."""
-    network = copy.deepcopy(engine.network)
-    features = tuple(values.clone() for values in target.features)
+    network = copy.deepcopy(network_of(engine))
+    features = tensors(target.features)
     weights = list(network.get_submodule("head").parameters())
     optimizer = TORCH_OPTIMIZERS[arm.optimizer](weights, lr=arm.rate)
 
@@ -201,8 +204,9 @@ def _loss(
     engine: TrackingEngine,
     arm: Arm,
 ) -> torch.Tensor:
-    settings: LossSettings = engine.preset.loss if arm.adaptation.loss == "training" else MTP_LOSS
-    return tracking_loss(network.predict(features, search), labels, settings).total
+    settings = arm.adaptation.loss_settings(engine.preset.loss)
+    found = network.predict(features, search)
+    return tracking_loss(found, Targets(*tensors(labels)), settings).total
 
 
 def _descend(

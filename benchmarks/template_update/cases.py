@@ -11,8 +11,8 @@ import torch
 
 from autrack_ros.evaluation.datasets import read_all
 from autrack_ros.evaluation.metrics import present
+from autrack_ros.networks.siamese import SearchFeatures
 from autrack_ros.tracking import AdaptationSettings, Box, Target, TrackingEngine
-from autrack_ros.tracking.siamese import SearchFeatures
 from autrack_ros.tracking.targets import Targets
 from autrack_ros.training.held_out import held_out
 from autrack_ros.training.sources import SOURCE_KINDS
@@ -135,5 +135,5 @@ def start(engine: TrackingEngine, case: Case, later_frames: int) -> Start:
         image,
         target,
         SearchFeatures(tuple(map(torch.cat, maps)), search[0].size),
-        Targets(*map(torch.cat, zip(*labels, strict=True))),
+        Targets(*map(np.concatenate, zip(*labels, strict=True))),
     )

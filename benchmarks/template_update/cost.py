@@ -56,7 +56,7 @@ def measure_cost(settings: StudySettings, arm: Arm, case: Case) -> Cost:
 
 def _measure(settings: StudySettings, arm: Arm, frame: np.ndarray, box: list[float]) -> Cost:
     torch.set_num_threads(1)
-    engine = load_engine(settings.preset, settings.checkpoint, "cpu", settings.runtime)
+    engine = load_engine(settings.preset, settings.checkpoint, "cpu", "torch")
     target = engine.start(frame, Box(*box))
     engine.follow(frame, [target])
     short = replace(arm, adaptation=replace(arm.adaptation, steps=1))

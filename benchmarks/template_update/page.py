@@ -190,8 +190,8 @@ def _how(findings: Findings) -> str:
     events = ", ".join(event.replace("_", " ") for event in settings.events)
     return "\n".join(
         [
-            f"* **Network**: {settings.preset}, {weights}. Frames are computed in "
-            f"{settings.runtime} (float32), the updates in torch, all on one thread.",
+            f"* **Network**: {settings.preset}, {weights}. All is computed in "
+            "torch (float32), on one thread.",
             f"* **Machine**: {'; '.join(machines)}. It had other work, so times are those of the "
             "processor, not of the clock.",
             f"* **Sequences**: the {len(filmed)} of dev_sequences ({sum(filmed)} frames), and "

@@ -24,7 +24,7 @@ from benchmarks.template_update.settings import Arm, StudySettings
 
 # Settings of the study that every result depends on. Arms can be added, and tables changed.
 DECISIVE = (
-    *("preset", "runtime", "dataset", "pictures", "events", "made_clips", "sweep_clips"),
+    *("preset", "dataset", "pictures", "events", "made_clips", "sweep_clips"),
     *("frames", "seed", "later_frames"),
 )
 

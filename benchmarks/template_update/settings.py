@@ -77,7 +77,6 @@ class StudySettings:
         seed: of the made clips.
         later_frames: frames after the first in which the loss is taken, per case.
         preset, checkpoint: the network; without a checkpoint the shipped weights.
-        runtime: what computes frames.
     """
 
     arms: tuple[Arm, ...]
@@ -94,7 +93,6 @@ class StudySettings:
     later_frames: int
     preset: str = DEFAULT_PRESET
     checkpoint: Path | None = None
-    runtime: str = "openvino"
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]

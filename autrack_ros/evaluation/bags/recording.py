@@ -87,7 +87,7 @@ class Recording:
             )
             self._bag.write_message(f"{NODE}/adaptation", image.received_ns, message)
             target = tracked.target
-            panel = draw_template(target.template_image, target.adapted_template_image)
+            panel = draw_template(target.template, target.adapted_template)
             write_picture("template", panel)
         track = self._track(head, tracked)
         there = [] if tracked.track.state == IDLE else [track]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def import_openvino() -> ModuleType:
     """OpenVINO, kept from telling over the network that it is used.
 
-    As ``tracking.runtime`` has it, which loads torch: a peer's process must not.
+    As ``tracking.runtimes.openvino_runtime`` has it, with an error of ours.
 
     Raises:
         ConfigurationError: it is not installed.

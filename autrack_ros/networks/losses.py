@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from autrack_ros.networks.siamese import Prediction
 from autrack_ros.tracking.presets import LossSettings
-from autrack_ros.tracking.siamese import Prediction
 from autrack_ros.tracking.targets import Targets
 
 TINY = 1.18e-38  # floor of the official code before a logarithm: the smallest normal float32
@@ -27,8 +27,20 @@ class Losses(NamedTuple):
         return self.cls + self.ctr + self.reg
 
 
+class LossTerms(NamedTuple):
+    """As ``LossSettings``, of tensors: an exported graph takes them as an input."""
+
+    focal_alpha: torch.Tensor
+    focal_gamma: torch.Tensor
+    ctr_weight: torch.Tensor
+    reg_weight: torch.Tensor
+
+
 def focal_loss(
-    logits: torch.Tensor, labels: torch.Tensor, alpha: float, gamma: float
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    alpha: float | torch.Tensor,
+    gamma: float | torch.Tensor,
 ) -> torch.Tensor:
     """Sigmoid focal loss, summed over all cells, divided by the number of positives."""
     log_p, log_not_p = F.logsigmoid(logits), F.logsigmoid(-logits)
@@ -71,7 +83,9 @@ def _area(sides: torch.Tensor) -> torch.Tensor:
     return sides[..., 0] * sides[..., 1]
 
 
-def tracking_loss(prediction: Prediction, targets: Targets, settings: LossSettings) -> Losses:
+def tracking_loss(
+    prediction: Prediction, targets: Targets, settings: LossSettings | LossTerms
+) -> Losses:
     """The three weighted terms of the training loss of a batch."""
     return Losses(
         cls=focal_loss(prediction.cls, targets.cls, settings.focal_alpha, settings.focal_gamma),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from autrack_ros.tracking.layers import conv_bn_relu
+from autrack_ros.networks.layers import conv_bn_relu
 
 _BN_EPS = 1e-3
 _conv = partial(conv_bn_relu, bias=False, bn_eps=_BN_EPS)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from autrack_ros.tracking.backbones.layered import (
+from autrack_ros.networks.backbones.layered import (
     BlockSpec,
     LayeredBackbone,
     PaddedConv2d,

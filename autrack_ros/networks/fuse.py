@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -29,13 +30,27 @@ def fuse_batch_norm(module: ModuleT) -> ModuleT:
         The copy; no parameter of it requires a gradient.
     """
     fused = copy.deepcopy(module).eval()
-    for parent in list(fused.modules()):
+    for conv, bn in list(normalised_convolutions(fused)):
+        layer: Any = fused.get_submodule(conv)
+        norm: Any = fused.get_submodule(bn)
+        _replace(fused, conv, fuse_conv_bn_eval(layer, norm))
+        _replace(fused, bn, nn.Identity())
+    return fused.requires_grad_(False)
+
+
+def normalised_convolutions(module: nn.Module) -> Iterator[tuple[str, str]]:
+    """Names of the convolutions that a batch normalisation follows, and of these."""
+    for name, parent in list(module.named_modules()):
+        prefix = f"{name}." if name else ""
         for (conv_name, conv), (bn_name, bn) in pairwise(list(parent.named_children())):
             if (
                 isinstance(conv, nn.Conv2d)
                 and isinstance(bn, nn.BatchNorm2d)
                 and conv.out_channels == bn.num_features
             ):
-                parent.add_module(conv_name, fuse_conv_bn_eval(conv, bn))
-                parent.add_module(bn_name, nn.Identity())
-    return fused.requires_grad_(False)
+                yield prefix + conv_name, prefix + bn_name
+
+
+def _replace(module: nn.Module, name: str, part: nn.Module) -> None:
+    parent, _, own = name.rpartition(".")
+    module.get_submodule(parent).add_module(own, part)

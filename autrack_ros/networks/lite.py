@@ -15,10 +15,10 @@ import math
 import torch
 from torch import nn
 
-from autrack_ros.tracking.backbones.layered import LayeredBackbone
-from autrack_ros.tracking.head import DenseboxHead
-from autrack_ros.tracking.layers import conv_bn_relu
-from autrack_ros.tracking.siamese import Prediction, SearchFeatures, SiameseNetwork
+from autrack_ros.networks.backbones.layered import LayeredBackbone
+from autrack_ros.networks.head import DenseboxHead
+from autrack_ros.networks.layers import conv_bn_relu
+from autrack_ros.networks.siamese import Prediction, SearchFeatures, SiameseNetwork
 
 TEMPLATE_SIZE = 128
 FineCoarse = tuple[torch.Tensor, ...]  # backbone maps at stride 8 and stride 16

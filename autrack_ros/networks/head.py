@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from autrack_ros.tracking.layers import conv_bn_relu
-from autrack_ros.tracking.siamese import Prediction, response_grid
+from autrack_ros.networks.layers import conv_bn_relu
+from autrack_ros.networks.siamese import Prediction
+from autrack_ros.tracking.grid import grid_offset
 
 TowerBlock = Callable[[int, int, bool], nn.Module]  # (in channels, out channels, batch norm)
 OutputBlock = Callable[[int, int], nn.Module]  # (in channels, out channels)
@@ -35,7 +36,7 @@ class DenseboxHead(nn.Module):
         stride: search-region pixels per cell.
         block: builds one tower layer.
         output: builds the layers that read off class, centre-ness and offsets.
-        origin: see ``response_grid``.
+        origin: see ``grid_offset``.
         centerness: whether there is a centre-ness; where there is none it is given as 1.
     """
 
@@ -72,7 +73,12 @@ class DenseboxHead(nn.Module):
         raw = self.bbox_offsets_p5(reg_map).permute(0, 2, 3, 1)
         left_top, right_bottom = (torch.exp(self.si * raw + self.bi) * self.stride).split(2, dim=-1)
         rows, cols = raw.shape[1:3]
-        points = response_grid(rows, cols, search_size, self.stride, raw.device, self.origin)
+        x, y = (
+            torch.arange(cells, device=raw.device) * self.stride
+            + grid_offset(cells, search_size, self.stride, self.origin)
+            for cells in (cols, rows)
+        )
+        points = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).float()
         cls = self.cls_score_p5(cls_map)[:, 0]
         return Prediction(
             cls=cls,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from autrack_ros.tracking.backbones.alexnet import AlexNet
-from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
-from autrack_ros.tracking.backbones.googlenet import GoogLeNet
-from autrack_ros.tracking.backbones.shufflenet import ShuffleNetV2X05, ShuffleNetV2X10
-from autrack_ros.tracking.backbones.tinyconv import TinyConv
-from autrack_ros.tracking.fear import FearSiamFCpp
-from autrack_ros.tracking.lite import LiteSiamFCpp
-from autrack_ros.tracking.siamese import SiameseNetwork
-from autrack_ros.tracking.siamfcpp import SiamFCpp
+from autrack_ros.networks.backbones.alexnet import AlexNet
+from autrack_ros.networks.backbones.efficientnet_lite import EfficientNetLite0
+from autrack_ros.networks.backbones.googlenet import GoogLeNet
+from autrack_ros.networks.backbones.shufflenet import ShuffleNetV2X05, ShuffleNetV2X10
+from autrack_ros.networks.backbones.tinyconv import TinyConv
+from autrack_ros.networks.fear import FearSiamFCpp
+from autrack_ros.networks.lite import LiteSiamFCpp
+from autrack_ros.networks.siamese import SiameseNetwork
+from autrack_ros.networks.siamfcpp import SiamFCpp
 
 # Builders of networks with random weights. The official ones are those of video_analyst's
 # experiments/siamfcpp: head width, and per tower layer whether it has batch normalisation.

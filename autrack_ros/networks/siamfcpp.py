@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from autrack_ros.tracking.head import DenseboxHead
-from autrack_ros.tracking.layers import conv_bn_relu
-from autrack_ros.tracking.siamese import Prediction, SearchFeatures, SiameseNetwork
+from autrack_ros.networks.head import DenseboxHead
+from autrack_ros.networks.layers import conv_bn_relu
+from autrack_ros.networks.siamese import Prediction, SearchFeatures, SiameseNetwork
 
 
 def depthwise_correlation(search: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:

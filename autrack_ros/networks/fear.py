@@ -12,11 +12,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from autrack_ros.tracking.backbones.fbnet import FBNet
-from autrack_ros.tracking.head import DenseboxHead
-from autrack_ros.tracking.layers import conv_bn_relu
-from autrack_ros.tracking.lite import TEMPLATE_SIZE, LayeredSiamese, pixelwise_correlation
-from autrack_ros.tracking.siamese import Prediction, SearchFeatures
+from autrack_ros.networks.backbones.fbnet import FBNet
+from autrack_ros.networks.head import DenseboxHead
+from autrack_ros.networks.layers import conv_bn_relu
+from autrack_ros.networks.lite import TEMPLATE_SIZE, LayeredSiamese, pixelwise_correlation
+from autrack_ros.networks.siamese import Prediction, SearchFeatures
 
 WIDTH = 256
 TOWER_CONVS = 3

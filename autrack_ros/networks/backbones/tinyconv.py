@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from autrack_ros.tracking.layers import conv_bn_relu
+from autrack_ros.networks.layers import conv_bn_relu
 
 
 class TinyConv(nn.Module):

@@ -69,26 +69,3 @@ class SiameseNetwork(nn.Module):
     def predict(self, template: tuple[torch.Tensor, ...], search: SearchFeatures) -> Prediction:
         """Match a template with search regions."""
         raise NotImplementedError
-
-
-def grid_offset(cells: int, search_size: int, stride: int, origin: float | None = None) -> float:
-    """Position of the first cell of a map, search-region pixels (pixel centres).
-
-    Without an ``origin`` the map is centred in the search region (video_analyst's ``score_offset``;
-    its integer division is exact for every published size).
-    """
-    return (search_size - 1 - (cells - 1) * stride) / 2 if origin is None else origin
-
-
-def response_grid(
-    rows: int,
-    cols: int,
-    search_size: int,
-    stride: int,
-    device: torch.device | str = "cpu",
-    origin: float | None = None,
-) -> torch.Tensor:
-    """Points of the response map in the search region: (rows, cols, 2) float32, (x, y) pixels."""
-    x = torch.arange(cols, device=device) * stride + grid_offset(cols, search_size, stride, origin)
-    y = torch.arange(rows, device=device) * stride + grid_offset(rows, search_size, stride, origin)
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).float()
