@@ -28,14 +28,14 @@ web-demo: .venv $(filter .cache/%,$(CLIP)) ## a clip in a loop, the node, and it
 follow-demo: .venv ## a robot that is not there follows an object, over ROS 2, into follow_output/
 	$(RUN) -m autrack_ros.demo.follow
 
-test: .venv lint ## check the style and the types, run all tests
+test: $(VENV)/for_tests lint ## check the style and the types, run all tests
 	$(RUN) -m pytest -n 2 --dist loadfile
 
 test-jazzy: $(JAZZY)/installed ## the tests that need ROS 2, on Jazzy
 	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest -n 2 --dist loadfile \
 		$(shell grep -lE 'importorskip."(rclpy|autrack_ros.msg)"' test/test_*.py)
 
-lint: .venv ## ruff, and mypy with the installed ROS 2 and with what all supported ones have
+lint: $(VENV)/for_tests ## ruff, and mypy with the installed ROS 2 and with what all supported ones have
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 	MYPYPATH=test/stubs $(RUN) -m mypy --cache-dir .mypy_cache/stubs
@@ -66,12 +66,12 @@ dist: ## wheels into dist/: without ROS, and with messages for Kilted and Jazzy 
 	rm -rf *.egg-info # else it tells this folder's version, with the last distribution in it
 	ls -l dist
 
-train: .venv ## train both models anew: fetch the pictures; the default; autrack_lite0
+train: $(VENV)/for_tests ## train both models anew: fetch the pictures; the default; autrack_lite0
 	$(RUN) -m autrack_ros.training.fetch
 	$(RUN) -m autrack_ros.cli train
 	$(RUN) -m autrack_ros.cli train config/training/autrack_lite0.yaml --output-dir train_lite0
 
-study: .venv ## measure what the template update is worth: docs/template_update.md (goes on where it was; needs ../shared/data)
+study: $(VENV)/for_tests ## measure what the template update is worth: docs/template_update.md (goes on where it was; needs ../shared/data)
 	$(RUN) -m autrack_ros.training.fetch
 	$(RUN) -m benchmarks.template_update config/study/template_update.yaml
 
@@ -79,18 +79,27 @@ clean: ## remove all that make made, but the environment and the fetched clips
 	rm -rf build dist site demo_output follow_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find autrack_ros test launch -name __pycache__ -prune -exec rm -rf {} +
 
-# The environment: ROS 2 and torch, then this package with its messages. `python -m` from this folder takes the modules
-# of the tree, the programs in .venv/bin take the installed ones.
+# The environment: ROS 2, then this package with its messages, and what the demos take. `python -m` from this folder takes the modules of the tree,
+# the programs in .venv/bin take the installed ones.
 .venv: $(VENV)/installed ## the environment that the other targets use
 
 $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xml CMakeLists.txt \
 		$(wildcard cmake/* action/* msg/* srv/* config/*.* launch/*.py) \
-		$(shell find autrack_ros -name '*.py' -o -name '*.safetensors' -o -path '*/web/static/*')
+		$(shell find autrack_ros -name '*.py' -o -name '*.safetensors' -o -path '*/web/static/*' -o -path '*/graphs/*/*')
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "ROS 2 wheels are made for \
 	Python 3.10 to 3.13, %s is %s: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -q -r requirements.txt
-	$(RUN) -m pip install -q --no-build-isolation ".[bag,train,test]"
+	rm -rf build/wheel
+	$(RUN) -m pip wheel -q --no-deps --no-build-isolation --wheel-dir build/wheel .
+	$(RUN) -m pip install -q --force-reinstall --no-deps build/wheel/*.whl
+	$(RUN) -m pip install -q "autrack_ros[bag,plots,web]"
+	touch $@
+
+# What only tests and training need on top: torch and the tools.
+$(VENV)/for_tests: $(VENV)/installed requirements-torch.txt
+	$(RUN) -m pip install -q -r requirements-torch.txt
+	$(RUN) -m pip install -q "autrack_ros[bag,train,test]"
 	touch $@
 
 # ROS 2 Jazzy in the same way. The tests take the modules of the tree, so it is made anew only for messages and files.
