@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from autrack_ros.tracking.backbones.efficientnet_lite import EfficientNetLite0
 from test_training import EASY, QUICK, keep_alive
 
+from autrack_ros.networks.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.networks.lite import LiteSiamFCpp
 from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.training.bank import CropBank

@@ -207,7 +207,7 @@ class ValidationSet:
 def _runtime(network: SiameseNetwork, preset: Preset, device: torch.device | str) -> Runtime:
     """What computes: in OpenVINO on a CPU, where the graphs are those of this very network."""
     graphs = find_graphs(preset.network)
-    weights = {key: value.cpu().numpy() for key, value in network.state_dict().items()}
+    weights = {key: value.cpu().contiguous().numpy() for key, value in network.state_dict().items()}
     # A variant of the network may take the same weights and compute something else.
     if (
         torch.device(device).type == "cpu"
