@@ -10,7 +10,9 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from ros_process import environment, own_domain
+from ros_process import environment
+
+from autrack_ros.replay.domains import own_domain
 
 
 class RosNode:

@@ -13,17 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from autrack_ros.replay.domains import own_domain
+
 ROOT = Path(__file__).resolve().parents[1]
 PROFILE = ROOT / "config" / "fastdds_shm.xml"
 WAIT_S = 90.0  # a start costs 10 s of a core's time, and there may be little of it
-
-
-def own_domain() -> int:
-    """The domain of this process's tests, the one that ``prepare_environment`` chooses for it.
-
-    Workers of pytest-xdist are processes, so each has its own.
-    """
-    return 1 + os.getpid() % 100
 
 
 def environment(domain_id: int | None = None) -> dict[str, str]:

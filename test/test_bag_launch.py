@@ -18,9 +18,10 @@ pytest.importorskip("autrack_ros.msg", reason="the node needs this package's mes
 pytest.importorskip("torch")
 
 from bag_clips import FRAMES, make_sequence
-from ros_process import ROOT, environment, own_domain
+from ros_process import ROOT, environment
 
 from autrack_ros.evaluation.bags.making import make_bag, open_clip
+from autrack_ros.replay.domains import own_domain
 
 LAUNCH = """
 import sys

@@ -16,10 +16,11 @@ from autrack_ros.msg import Track
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from ros_process import RosProcess, environment, own_domain, wait_until
+from ros_process import RosProcess, environment, wait_until
 from sensor_msgs.msg import Image
 
 from autrack_ros.node import qos
+from autrack_ros.replay.domains import own_domain
 
 PUBLISHER = "autrack_ros.node.clip_publisher"
 FRAMES = 12

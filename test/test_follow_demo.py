@@ -22,6 +22,7 @@ from ros_process import ROOT, environment
 
 from autrack_ros.demo.follow import MAX_ERROR_M, MAX_STOP_S, Summary, make_path
 from autrack_ros.demo.world import Pinhole, Pose, look, seen_by_sensor
+from autrack_ros.replay.domains import claim_domain
 
 
 def test_a_robot_keeps_its_distance_stops_while_the_object_is_lost_and_goes_on(
@@ -33,7 +34,7 @@ def test_a_robot_keeps_its_distance_stops_while_the_object_is_lost_and_goes_on(
             *("--seconds", "11", "--hidden", "3"),
         ],
         cwd=ROOT,
-        env=os.environ | environment(1 + (os.getpid() + 75) % 99),
+        env=os.environ | environment(claim_domain()),
         capture_output=True,
         text=True,
         timeout=600,

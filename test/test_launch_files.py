@@ -18,6 +18,8 @@ pytest.importorskip("autrack_ros.msg", reason="needs the built messages of this 
 from pictures import picture
 from ros_process import environment
 
+from autrack_ros.replay.domains import claim_domain
+
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = """
 import sys
@@ -52,7 +54,7 @@ def test_a_demo_with_a_wrong_box_names_it_and_leaves_no_process(tmp_path: Path, 
     arguments = [str(ROOT / "launch" / "demo.launch.py"), f"clip:={tmp_path}", f"box:={box}"]
     launch = subprocess.Popen(
         [sys.executable, "-c", LAUNCH, *arguments],
-        env={**os.environ, **environment(domain_id=1 + (os.getpid() + 75) % 99)},
+        env={**os.environ, **environment(claim_domain())},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 
+from autrack_ros.replay.domains import own_domain
+
 _FAST_DDS_2 = ("humble", "iron", "jazzy")  # Fast DDS 3 warns of the variable of Fast DDS 2
 
 
@@ -28,7 +30,7 @@ def prepare_environment(*, alone: bool = False) -> None:
     defaults = {
         f"{fast_dds}_DEFAULT_PROFILES_FILE": str(profile),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_DOMAIN_ID": str(1 + os.getpid() % 100),
+        "ROS_DOMAIN_ID": str(own_domain()),
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
