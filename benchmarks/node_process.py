@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from autrack_ros.replay.domains import own_domain
+
 _ROOT = Path(__file__).resolve().parents[1]
 WAIT_S = 60.0
 
@@ -17,7 +19,7 @@ def use_own_domain() -> None:
     """Keep this process and the node to themselves, and let images pass between them."""
     os.environ.setdefault("FASTDDS_DEFAULT_PROFILES_FILE", str(_ROOT / "config/fastdds_shm.xml"))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 99))
+    os.environ.setdefault("ROS_DOMAIN_ID", str(own_domain()))
 
 
 @contextmanager

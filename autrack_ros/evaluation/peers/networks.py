@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,28 +11,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
+from autrack_ros.tracking.runtimes import openvino_runtime
 
 if TYPE_CHECKING:
     import openvino
 
 
 def import_openvino() -> ModuleType:
-    """OpenVINO, kept from telling over the network that it is used.
-
-    As ``tracking.runtimes.openvino_runtime`` has it, with an error of ours.
+    """OpenVINO as ``tracking.runtimes.openvino_runtime`` loads it, with an error of ours.
 
     Raises:
         ConfigurationError: it is not installed.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
-        import openvino
+        return openvino_runtime.import_openvino()
     except ImportError as error:
         raise ConfigurationError(
             "the network needs OpenVINO, which is not installed: pip install openvino"
         ) from error
-
-    return openvino
 
 
 def openvino_version() -> str:
