@@ -27,6 +27,22 @@ _over_the_limit = pytest.StashKey[bool]()
 _peaks_mb: dict[str, int] = {}  # of memory, by worker
 
 
+#: The files that take longest, the longest first: begun last, one would keep one worker alone.
+LONGEST = (
+    *("training", "faults", "study", "select_target", "live", "web_view", "peers_benchmark"),
+    *("adaptation", "node", "follow_demo", "lifecycle", "web_page", "lost", "demo"),
+    *("training_processes", "evaluate_bag", "node_plugin", "follow_action", "wide_search"),
+    *("runtime", "tracker", "compare", "blob_cache", "node_views", "node_inputs"),
+    *("node_transport", "evaluate_bags", "clip_publisher", "without_torch", "benchmarks"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; the others stay in their order."""
+    place = {f"test_{name}": index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
 @pytest.fixture
 def threads_as_before() -> Iterator[None]:
     """For tests of commands, which set the threads of the networks and OpenCV for their process."""
