@@ -18,8 +18,7 @@ pytest.importorskip("autrack_ros.msg", reason="the demo needs this package's mes
 
 pytest.importorskip("torch")
 
-import torch
-from lively import lively_network, textured_image
+from lively import textured_image
 from rosbags.highlevel import AnyReader
 
 from autrack_ros.demo import pictures, report
@@ -273,10 +272,8 @@ def make_clip(path: Path, frames: int = 8) -> None:
 
 def test_demo_tracks_a_clip_from_end_to_end(tmp_path):
     make_clip(tmp_path / "clip.mp4")
-    torch.save(lively_network("siamfcpp_tinyconv").state_dict(), tmp_path / "weights.pth")
     done = run_demo(
         tmp_path / "out", "--clip", str(tmp_path / "clip.mp4"), "--box", "20,30,24,24",
-        "-p", "preset:=siamfcpp_tinyconv_vot", "-p", f"checkpoint:={tmp_path / 'weights.pth'}",
         "-p", "adaptation.steps:=2", "-p", "adaptation.support_crops:=1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
