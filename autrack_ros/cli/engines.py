@@ -78,7 +78,7 @@ def chosen_engine(
         ConfigurationError: Ray is not installed.
     """
     if name is EngineName.local:
-        from autrack_ros.evaluation.benchmark import LocalEngine
+        from autrack_ros.evaluation.local_engine import LocalEngine
 
         if address is not None:
             raise typer.BadParameter("goes with --engine ray", param_hint="'--address'")
