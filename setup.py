@@ -132,6 +132,8 @@ class WithMessages(Distribution):
         """Add the ROS 2 wheels to the requirements of setup.cfg."""
         super().parse_config_files(*args, **options)
         self.install_requires = [*self.install_requires, *ros_requirements()]
+        # Later setuptools (a Python from 3.12 on has them) have handed the list on by now.
+        self.metadata.install_requires = self.install_requires
 
 
 check_environment()

@@ -13,6 +13,7 @@ as there are jobs, at once, share nothing but the machine, and no engine can bea
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -43,11 +44,12 @@ def main() -> int:
     parser.add_argument("--limit", action="store_true", help="also what the machine allows")
     parser.add_argument("--keep", type=Path, help="new folder for bags and results")
     arguments = parser.parse_args()
-    if arguments.keep is not None:
+    with tempfile.TemporaryDirectory(prefix="bags_") as scratch:
+        os.environ["TMPDIR"] = scratch  # what a killed run leaves goes with it
+        if arguments.keep is None:
+            return _measure(Path(scratch), arguments)
         arguments.keep.mkdir(parents=True)
         return _measure(arguments.keep, arguments)
-    with tempfile.TemporaryDirectory(prefix="many_bags_") as scratch:
-        return _measure(Path(scratch), arguments)
 
 
 def _measure(folder: Path, arguments: argparse.Namespace) -> int:

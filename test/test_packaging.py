@@ -150,6 +150,15 @@ def test_versions_of_package_wheel_and_changelog_agree():
     assert released[0] == version
 
 
+def test_the_wheel_with_messages_requires_ros(tmp_path):
+    pytest.importorskip("catkin_pkg", reason="needs what messages are built with")
+    pytest.importorskip("rclpy", reason="needs ROS 2")
+    run_python("setup.py", "-q", "dist_info", "--output-dir", str(tmp_path), ROS_DISTRO="kilted")
+    (told,) = tmp_path.glob("*.dist-info/METADATA")
+    required = re.findall("^Requires-Dist: (.*)$", told.read_text(), re.M)
+    assert {"ros-rclpy", "ros-std-msgs", "numpy"} <= {re.split("[[<>~=]", r)[0] for r in required}
+
+
 def test_bloom_can_read_the_manifest_and_the_changelog():
     package = pytest.importorskip("catkin_pkg.package")
     changelog = pytest.importorskip("catkin_pkg.changelog")
