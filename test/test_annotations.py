@@ -16,8 +16,8 @@ from ros_node import ros_node
 from ros_process import wait_until
 from std_msgs.msg import Header
 
-from autrack_ros.node.annotations import annotations_message
-from autrack_ros.node.messages import STATE_NAMES, track_message
+from autrack_ros.node.outputs.annotations import annotations_message
+from autrack_ros.node.outputs.messages import STATE_NAMES, track_message
 from autrack_ros.tracking import Box
 
 HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera_optical")

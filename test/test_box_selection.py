@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autrack_ros.node.box_selection import BoxSelection
+from autrack_ros.select_target.box_selection import BoxSelection
 from autrack_ros.tracking import Box
 
 SIZE = (160, 120)

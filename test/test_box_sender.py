@@ -17,7 +17,7 @@ from ros_process import wait_until
 from std_msgs.msg import Header
 
 from autrack_ros.node import qos
-from autrack_ros.node.box_sender import BoxSender
+from autrack_ros.select_target.box_sender import BoxSender
 from autrack_ros.tracking import Box
 
 HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera_optical")

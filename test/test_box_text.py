@@ -7,7 +7,7 @@ from array import array
 
 import pytest
 
-from autrack_ros.node.box_text import read_box, read_line
+from autrack_ros.select_target.box_text import read_box, read_line
 from autrack_ros.tracking import Box, InvalidBoxError
 
 

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's sensor_msgs")
 from sensor_msgs.msg import CameraInfo
 
-from autrack_ros.node.camera import (
+from autrack_ros.node.inputs.camera import (
     InvalidCameraError,
     bearing,
     bearings,

@@ -22,7 +22,7 @@ from sensor_msgs.msg import Image
 from autrack_ros.node import qos
 from autrack_ros.replay.domains import own_domain
 
-PUBLISHER = "autrack_ros.node.clip_publisher"
+PUBLISHER = "autrack_ros.clip_publisher.clip_publisher"
 FRAMES = 12
 
 

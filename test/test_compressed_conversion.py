@@ -13,11 +13,7 @@ import pytest
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's sensor_msgs")
 from sensor_msgs.msg import CompressedImage
 
-from autrack_ros.node.image_conversion import (
-    MAX_COMPRESSED_PIXELS,
-    compressed_to_bgr,
-    declared_size,
-)
+from autrack_ros.messages.images import MAX_COMPRESSED_PIXELS, compressed_to_bgr, declared_size
 from autrack_ros.tracking.errors import InvalidImageError
 
 HEIGHT, WIDTH = 48, 64

@@ -14,7 +14,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from autrack_ros.messages.depth import depth_pixels
-from autrack_ros.node.depth import DepthImages
+from autrack_ros.node.inputs.depth import DepthImages
 from autrack_ros.tracking import Box, InvalidImageError
 from autrack_ros.tracking.distance import NoDistanceError
 from autrack_ros.tracking.engine import TrackResult

@@ -17,8 +17,9 @@ from ros_node import ros_node
 from ros_process import wait_until
 from std_msgs.msg import Header
 
-from autrack_ros.node.detections import detections_message, select_boxes
-from autrack_ros.node.messages import track_message
+from autrack_ros.messages.detections import select_boxes
+from autrack_ros.node.outputs.detections import detections_message
+from autrack_ros.node.outputs.messages import track_message
 from autrack_ros.tracking import Box
 
 HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera_optical")

@@ -14,7 +14,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from ros_node import ros_node
 from ros_process import wait_until
 
-from autrack_ros.node.diagnostics import (
+from autrack_ros.node.frame_statistics import FrameSummary, Percentiles
+from autrack_ros.node.outputs.diagnostics import (
     FRESH_ERROR_S,
     HIGH_DROPPED_SHARE,
     NO_IMAGE_S,
@@ -23,7 +24,6 @@ from autrack_ros.node.diagnostics import (
     judge,
     status_message,
 )
-from autrack_ros.node.frame_statistics import FrameSummary, Percentiles
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 FRAMES = FrameSummary(

@@ -44,8 +44,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from shared_memory import is_left_behind, remove, segments_of
 from std_msgs.msg import Header
 
+from autrack_ros.messages.images import ACCEPTED_ENCODINGS
 from autrack_ros.node import problems
-from autrack_ros.node.image_conversion import ACCEPTED_ENCODINGS
 from autrack_ros.tracking import DEFAULT_PRESET, PRESETS, Box, iou
 
 QUEUE = 100
@@ -336,7 +336,7 @@ def test_the_publisher_dies_and_comes_back(
         cv2.imwrite(str(tmp_path / f"{index:04}.png"), picture())
 
     def publisher() -> RosProcess:
-        return RosProcess("autrack_ros.node.clip_publisher", source=tmp_path, loop=True)
+        return RosProcess("autrack_ros.clip_publisher.clip_publisher", source=tmp_path, loop=True)
 
     def tracks() -> list[Track]:
         return [track for track in client.tracks if track.id == "cup" and track.size_x > 0]

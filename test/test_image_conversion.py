@@ -12,13 +12,8 @@ pytest.importorskip("sensor_msgs", reason="needs ROS 2's sensor_msgs")
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from autrack_ros.node.image_conversion import (
-    ACCEPTED_ENCODINGS,
-    bgr_to_image,
-    check_image,
-    float_to_image,
-    image_to_bgr,
-)
+from autrack_ros.messages.images import ACCEPTED_ENCODINGS, check_image, image_to_bgr
+from autrack_ros.node.outputs.image_messages import bgr_to_image, float_to_image
 from autrack_ros.tracking.errors import InvalidImageError
 
 HEIGHT, WIDTH = 6, 8

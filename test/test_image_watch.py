@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autrack_ros.node.image_watch import ImageWatch
+from autrack_ros.node.inputs.image_watch import ImageWatch
 
 
 class Clock:

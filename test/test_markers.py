@@ -11,8 +11,8 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from autrack_ros.node.camera import InvalidCameraError
-from autrack_ros.node.markers import MarkedTarget, TargetMarkers
+from autrack_ros.node.inputs.camera import InvalidCameraError
+from autrack_ros.node.outputs.markers import MarkedTarget, TargetMarkers
 from autrack_ros.tracking import Box
 
 K = np.array([[420.0, 0, 320], [0, 430, 240], [0, 0, 1]])

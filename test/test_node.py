@@ -7,6 +7,7 @@ import re
 import signal
 from array import array
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -34,9 +35,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from autrack_ros.drawing import Trail
-from autrack_ros.node import publications, qos
+from autrack_ros.node import qos
 from autrack_ros.node.optional_messages import OptionalMessages
-from autrack_ros.node.publications import Publications
+from autrack_ros.node.outputs import overlay, response
+from autrack_ros.node.outputs.outputs import Outputs
+from autrack_ros.node.outputs.results import Counts, usable
+from autrack_ros.node.positions import Located
 from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
@@ -350,12 +354,14 @@ def test_debug_images_are_made_only_while_somebody_subscribes(
 ) -> None:
     made: list[str] = []
 
-    def counted(name: str) -> Any:
-        original = getattr(publications, name)
-        return lambda *args, **kwargs: (made.append(name), original(*args, **kwargs))[1]
+    def count(module: ModuleType, name: str) -> None:
+        original = getattr(module, name)
+        counted = lambda *args, **kwargs: (made.append(name), original(*args, **kwargs))[1]  # noqa: E731
+        monkeypatch.setattr(module, name, counted)
 
-    for name in ("draw_overlay", "draw_heatmap", "float_to_image"):
-        monkeypatch.setattr(publications, name, counted(name))
+    count(overlay, "draw_overlay")
+    count(response, "draw_heatmap")
+    count(response, "float_to_image")
     engine = load_engine(device="cpu")
     image = picture()
     ((_, result),) = engine.follow(image, [engine.start(image, BOX)])
@@ -363,13 +369,13 @@ def test_debug_images_are_made_only_while_somebody_subscribes(
         "patch", TrackState.TRACKING, False, result.box, result.box, 0.9, result, 0.0, Trail()
     )
     with ros_node("tracker") as ros:
-        published = Publications(
-            ros.node, OptionalMessages(ros.node.get_logger()), publish_tf=False
-        )
+        outputs = Outputs(ros.node, OptionalMessages(ros.node.get_logger()), publish_tf=False)
+        located, counts = {target.id: Located()}, Counts(1, 0, 20.0)
+        results = usable(Header(), [target], located, target.id, counts, None, 1.0)
 
         def publish() -> list[str]:
             made.clear()
-            published.pictures(Header(), image, [target], target.id)
+            outputs.show(results, image)
             return made
 
         assert publish() == []

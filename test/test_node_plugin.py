@@ -32,7 +32,7 @@ from sensor_msgs.msg import Image
 
 from autrack_ros.messages.images import image_to_bgr
 from autrack_ros.node import qos
-from autrack_ros.node.image_conversion import bgr_to_image
+from autrack_ros.node.outputs.image_messages import bgr_to_image
 from autrack_ros.node.plugin_engine import PluginEngine
 from autrack_ros.node.plugin_follower import PluginFollower
 from autrack_ros.node.tracker_node import TrackerNode

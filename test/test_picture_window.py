@@ -16,8 +16,8 @@ import pytest
 from display import display
 
 from autrack_ros.drawing import DrawnTarget
-from autrack_ros.node.box_selection import BoxSelection
-from autrack_ros.node.picture_window import PictureWindow, why_no_window
+from autrack_ros.select_target.box_selection import BoxSelection
+from autrack_ros.select_target.picture_window import PictureWindow, why_no_window
 from autrack_ros.tracking import Box
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,8 +25,8 @@ WIDTH, HEIGHT = 160, 120
 VERMILLION = (213, 94, 0)  # of lost targets; red, green, blue
 PROGRAM = """
 import time, numpy as np
-from autrack_ros.node.box_selection import BoxSelection
-from autrack_ros.node.picture_window import PictureWindow
+from autrack_ros.select_target.box_selection import BoxSelection
+from autrack_ros.select_target.picture_window import PictureWindow
 selection = BoxSelection("cup")
 window = PictureWindow("to be destroyed", selection)
 image = np.zeros((120, 160, 3), np.uint8)

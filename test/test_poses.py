@@ -15,7 +15,11 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from test_publications import Publisher
 
-from autrack_ros.node.poses import PosePublications
+from autrack_ros.node.outputs.aim import Aims
+from autrack_ros.node.outputs.output import Topics
+from autrack_ros.node.outputs.poses import Poses
+from autrack_ros.node.outputs.results import Counts, Results
+from autrack_ros.node.outputs.transforms import Transforms
 from autrack_ros.node.positions import Located, Place
 
 HEADER = Header(frame_id="camera_optical")
@@ -31,15 +35,23 @@ def located(predicted: bool = False, z: float = 2.0) -> Located:
 
 
 class World:
-    """Publishers that record, and message packages."""
+    """A node whose publishers record, and message packages."""
 
-    def __init__(self, watchers: int = 1, prefix: str | None = "robot/tracker") -> None:
+    def __init__(self, watchers: int = 1, publish_tf: bool = True) -> None:
         self.publishers: dict[str, Publisher] = {}
         self.packages = {"tf2_msgs": message_stand_ins.tf2_msgs()}
         self._watchers = watchers
-        self.poses = PosePublications(self._make, self, prefix)
+        self._publish_tf = publish_tf
+        self.offer()
 
-    def _make(self, kind: type, topic: str, profile: Any) -> Publisher:
+    def offer(self) -> None:
+        topics = Topics(self, self, self._publish_tf)
+        self._outputs = [output(topics) for output in (Poses, Aims, Transforms)]
+
+    def get_fully_qualified_name(self) -> str:
+        return "/robot/tracker"
+
+    def create_publisher(self, kind: type, topic: str, profile: Any) -> Publisher:
         self.publishers[topic] = Publisher(self._watchers)
         return self.publishers[topic]
 
@@ -47,7 +59,9 @@ class World:
         return self.packages.get(package)
 
     def publish(self, selected: str | None = "cup", **targets: Located) -> dict[str, list[Any]]:
-        self.poses.publish(HEADER, targets, selected, INFO)
+        results = Results(HEADER, (), targets, {}, selected, Counts(1, 0, 1.0), INFO)
+        for output in self._outputs:
+            output.publish(results)
         return {name: it.published for name, it in self.publishers.items() if it.published}
 
 
@@ -82,12 +96,12 @@ def test_what_nobody_watches_is_not_made() -> None:
 
 
 def test_frames_are_off_unless_they_are_wanted_and_their_package_is_there() -> None:
-    assert "/tf" not in World(prefix=None).publishers
+    assert "/tf" not in World(publish_tf=False).publishers
     world = World()
     assert "/tf" in world.publishers
     world.packages = {}
-    world.poses = PosePublications(world._make, world, "tracker")
     world.publishers.clear()
+    world.offer()
     assert "/tf" not in world.publish(cup=located())
 
 

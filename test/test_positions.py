@@ -18,9 +18,9 @@ from std_msgs.msg import Header
 from test_depth import depth_image
 
 from autrack_ros.drawing import Trail
-from autrack_ros.node.aim import aim_message
-from autrack_ros.node.depth import DepthImages
-from autrack_ros.node.messages import track_message
+from autrack_ros.node.inputs.depth import DepthImages
+from autrack_ros.node.outputs.aim import aim_message
+from autrack_ros.node.outputs.messages import track_message
 from autrack_ros.node.positions import Located, Positions
 from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.tracking import Box, TrackState

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
 from typing import Any
 
 import message_stand_ins
@@ -12,12 +14,16 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="needs the built messages of this package")
 
 from autrack_ros.msg import Track
+from rclpy.clock import ROSClock
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from autrack_ros.drawing import Trail
+from autrack_ros.node.outputs import outputs
+from autrack_ros.node.outputs.output import Output
+from autrack_ros.node.outputs.outputs import OUTPUTS, Outputs
+from autrack_ros.node.outputs.results import Counts, unusable, usable
 from autrack_ros.node.positions import Located
-from autrack_ros.node.publications import Counts, Publications
 from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.tracking import Box, TrackState
 from autrack_ros.tracking.engine import TrackResult
@@ -81,15 +87,18 @@ class World:
         self.publishers[topic] = Publisher(self._watchers)
         return self.publishers[topic]
 
-    def find(self, topics: str, package: str) -> Any:
-        return self.packages.get(package)
+    def get_clock(self) -> ROSClock:
+        return ROSClock()
+
+    def find(self, topics: str, *packages: str) -> Any:
+        return self.packages.get(packages[0])
 
     def publish(self, selected: str = "seen") -> dict[str, list[Any]]:
         """Publish all of an image; return the messages by topic."""
-        publications = Publications(self, self, publish_tf=False)
-        tracks = publications.tracks(HEADER, TARGETS, LOCATED, selected, INFO, COUNTS)
-        publications.views(tracks, HEADER, IMAGE.shape[0], TARGETS, LOCATED, INFO, 1.0)
-        publications.pictures(HEADER, IMAGE, TARGETS, selected)
+        published = Outputs(self, self, publish_tf=False)
+        results = usable(HEADER, TARGETS, LOCATED, selected, COUNTS, INFO, 1.0)
+        published.publish(results)
+        published.show(results, IMAGE)
         return {name: it.published for name, it in self.publishers.items() if it.published}
 
 
@@ -115,7 +124,8 @@ def test_the_selected_target_is_on_track_also_of_an_unusable_image() -> None:
     world = World(watchers=0)
     assert world.publish(selected="lost")["~/track"][0].id == "lost"
     located = dict.fromkeys(("seen", "lost"), Located())
-    Publications(world, world, publish_tf=False).unusable(HEADER, located, "lost", COUNTS)
+    nothing = unusable(HEADER, located, "lost", COUNTS)
+    Outputs(world, world, publish_tf=False).unusable(nothing)
     (track,) = world.publishers["~/track"].published
     assert (track.id, track.state, track.size_x) == ("lost", Track.LOST, 0)
 
@@ -153,3 +163,10 @@ def test_without_a_package_its_topic_is_not_offered(missing: str) -> None:
     published = world.publish()
     assert topic not in world.publishers
     assert "~/overlay" in published
+
+
+def test_every_output_is_in_the_list_once() -> None:
+    folder = Path(outputs.__file__).parent
+    for module in folder.glob("*.py"):
+        importlib.import_module(f"autrack_ros.node.outputs.{module.stem}")
+    assert sorted(OUTPUTS, key=repr) == sorted(Output.__subclasses__(), key=repr)

@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 
 from autrack_ros.demo import rviz_layout
 from autrack_ros.demo.marker_view import MarkerView
-from autrack_ros.node.markers import MarkedTarget, TargetMarkers
+from autrack_ros.node.outputs.markers import MarkedTarget, TargetMarkers
 from autrack_ros.tracking import Box
 
 BLUE = (233, 180, 86)

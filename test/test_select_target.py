@@ -26,13 +26,13 @@ from std_msgs.msg import Header
 
 from autrack_ros.drawing import DrawnTarget
 from autrack_ros.node import qos
-from autrack_ros.node.box_selection import BoxSelection
-from autrack_ros.node.image_conversion import bgr_to_image
+from autrack_ros.node.outputs.image_messages import bgr_to_image
 from autrack_ros.node.program import spin_until
-from autrack_ros.node.select_target import TargetSelector
+from autrack_ros.select_target.box_selection import BoxSelection
+from autrack_ros.select_target.select_target import TargetSelector
 from autrack_ros.tracking import Box
 
-MODULE = "autrack_ros.node.select_target"
+MODULE = "autrack_ros.select_target.select_target"
 WIDTH, HEIGHT = 160, 120
 
 

@@ -17,8 +17,8 @@ from pictures import BOX, OTHER, moved
 from ros_process import RosProcess
 from sensor_msgs.msg import Image
 
+from autrack_ros.messages.images import image_to_bgr
 from autrack_ros.node import qos
-from autrack_ros.node.image_conversion import image_to_bgr
 from autrack_ros.tracking import Box, iou
 
 THIRD = Box(30, 40, 60, 60)
@@ -186,7 +186,7 @@ def test_a_reset_ends_all_targets(client: Client) -> None:
 
 def test_a_box_of_select_target_is_followed(client: Client) -> None:
     box = ",".join(map(str, BOX))
-    selector = RosProcess("autrack_ros.node.select_target", box=box, id="selected")
+    selector = RosProcess("autrack_ros.select_target.select_target", box=box, id="selected")
     client.until(lambda: client.send(client.image()) and not selector.running, "end")
     assert selector.wait() == 0, selector.output
     track = client.send(client.image(shift=2))

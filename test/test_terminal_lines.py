@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from autrack_ros.node.terminal_lines import TerminalLines
+from autrack_ros.select_target.terminal_lines import TerminalLines
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from ros_node import ros_node
 from ros_process import wait_until
 
 from autrack_ros.node.optional_messages import OptionalMessages
-from autrack_ros.node.timing_topics import PACKAGES, TimingTopics, pipeline_latency_ms
+from autrack_ros.node.outputs.output import Topics
+from autrack_ros.node.outputs.timing import PACKAGES, TimingTopics, pipeline_latency_ms
 
 TOPICS = ("cyclic_time_ms", "processing_time_ms", "pipeline_latency_ms")
 
@@ -76,7 +77,7 @@ def topics(
     monkeypatch.setitem(sys.modules, request.param, ModuleType(request.param))
     monkeypatch.setitem(sys.modules, f"{request.param}.msg", module)
     node = FakeNode()
-    return node, TimingTopics(node, OptionalMessages(node))
+    return node, TimingTopics(Topics(node, OptionalMessages(node)))
 
 
 def test_names_are_autowares(topics):
@@ -87,9 +88,9 @@ def test_names_are_autowares(topics):
 
 def test_every_image_gives_its_times(topics):
     node, timing = topics
-    timing.publish(12.5, 40.0)
+    timing.tell(12.5, 40.0)
     time.sleep(0.05)
-    timing.publish(13.5, 41)
+    timing.tell(13.5, 41)
     assert node.values("processing_time_ms") == [12.5, 13.5]
     assert node.values("pipeline_latency_ms") == [40.0, 41.0]
     (cyclic,) = node.values("cyclic_time_ms")
@@ -101,7 +102,7 @@ def test_every_image_gives_its_times(topics):
 
 def test_an_image_without_a_stamp_has_no_latency(topics):
     node, timing = topics
-    timing.publish(12.5, None)
+    timing.tell(12.5, None)
     assert node.values("processing_time_ms") == [12.5]
     assert node.values("pipeline_latency_ms") == []
 
@@ -109,16 +110,19 @@ def test_an_image_without_a_stamp_has_no_latency(topics):
 def test_nothing_is_sent_that_nobody_wants(topics, monkeypatch):
     node, timing = topics
     monkeypatch.setattr(FakePublisher, "watched", False)
-    timing.publish(1.0, 1.0)
-    timing.publish(1.0, 1.0)
+    timing.tell(1.0, 1.0)
+    timing.tell(1.0, 1.0)
     assert [node.values(name) for name in TOPICS] == [[], [], []]
 
 
-def test_close_takes_the_publishers_away(topics):
-    node, timing = topics
-    timing.close()
+@pytest.mark.usefixtures("topics")
+def test_close_takes_the_publishers_away():
+    node, offered = FakeNode(), OptionalMessages(FakeNode())
+    made = Topics(node, offered)
+    TimingTopics(made)
+    assert list(node.publishers)
+    made.close()
     assert node.publishers == {}
-    timing.publish(1.0, 1.0)
 
 
 @pytest.mark.usefixtures("without_packages")
@@ -126,9 +130,9 @@ def test_without_the_package_no_topic_is_offered_and_the_log_says_so_once():
     node = FakeNode()
     optional = OptionalMessages(node)
     for _ in range(2):  # configured twice
-        timing = TimingTopics(node, optional)
-        timing.publish(1.0, 1.0)
-        timing.close()
+        made = Topics(node, optional)
+        TimingTopics(made).tell(1.0, 1.0)
+        made.close()
     assert node.publishers == {}
     (line,) = node.lines
     assert line.startswith(
@@ -140,14 +144,14 @@ def test_over_real_topics_where_the_package_is_installed():
     messages = pytest.importorskip(f"{PACKAGES[0]}.msg", reason=f"needs {PACKAGES[0]}")
     received: dict[str, list] = {name: [] for name in TOPICS}
     with ros_node("tracker", "robot1") as ros:
-        timing = TimingTopics(ros.node, OptionalMessages(ros.node.get_logger()))
+        timing = TimingTopics(Topics(ros.node, OptionalMessages(ros.node.get_logger())))
         for name in TOPICS:
             ros.node.create_subscription(
                 messages.Float64Stamped, f"/robot1/tracker/debug/{name}", received[name].append, 10
             )
 
         def sent() -> bool:
-            timing.publish(12.5, 40.0)
+            timing.tell(12.5, 40.0)
             return all(received.values())
 
         wait_until(sent, ros.spin_once, "timing messages")

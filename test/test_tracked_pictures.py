@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from autrack_ros.drawing import DrawnTarget
-from autrack_ros.node.tracked_pictures import TrackedPicture, TrackedPictures
+from autrack_ros.select_target.tracked_pictures import TrackedPicture, TrackedPictures
 from autrack_ros.tracking import Box
 
 BOX = Box(10, 20, 30, 40)

@@ -32,7 +32,7 @@ from std_srvs.srv import SetBool, Trigger
 from web_stand_in import next_event, until, with_client
 
 from autrack_ros.node import qos
-from autrack_ros.node.image_conversion import bgr_to_image, float_to_image
+from autrack_ros.node.outputs.image_messages import bgr_to_image, float_to_image
 from autrack_ros.tracking import iou
 
 MODULE = "autrack_ros.web.web_view"

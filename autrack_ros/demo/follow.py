@@ -27,7 +27,7 @@ from autrack_ros.demo.report import DemoError
 from autrack_ros.demo.robot import STEP_NS, StandInRobot
 from autrack_ros.demo.world import TARGET_SIZE, Pose, View
 from autrack_ros.msg import InitBox, Motion, Track
-from autrack_ros.node.messages import STATE_NAMES
+from autrack_ros.node.outputs.messages import STATE_NAMES
 from autrack_ros.node.program import spin_until
 from autrack_ros.replay.environment import prepare_environment
 from autrack_ros.replay.processes import Process, stop_on_sigterm

@@ -1,6 +1,6 @@
-"""foxglove_msgs/ImageAnnotations: the targets' boxes and labels, drawn sharply by Foxglove.
+"""``~/annotations``: the targets' boxes and labels, drawn sharply by Foxglove.
 
-The ``foxglove_msgs.msg`` module comes as an argument, because it is not installed everywhere.
+The module ``foxglove_msgs.msg`` comes as an argument, because it is not installed everywhere.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from std_msgs.msg import Header
 
 from autrack_ros.msg import Track
-from autrack_ros.node.messages import STATE_NAMES
+from autrack_ros.node import qos
+from autrack_ros.node.outputs.messages import STATE_NAMES
+from autrack_ros.node.outputs.output import COLORS, Output, Topics, watched
+from autrack_ros.node.outputs.results import Results
 
 if TYPE_CHECKING:
     from foxglove_msgs.msg import ImageAnnotations
@@ -20,6 +24,34 @@ if TYPE_CHECKING:
 _THICKNESS_PART = 1 / 240  # of the image's height: 2 px at 480
 _FONT_PART = 1 / 30  # 16 px at 480
 _PLATE = (0.1, 0.1, 0.1, 0.75)  # behind the label; red, green, blue, alpha
+
+
+class Annotations(Output):
+    """Where foxglove_msgs is installed."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._messages = topics.find_messages("~/annotations", "foxglove_msgs")
+        if self._messages is not None:
+            kind = self._messages.ImageAnnotations
+            self._annotations = topics.make(kind, "~/annotations", qos.RESULT)
+
+    @property
+    def needs_image(self) -> bool:
+        """While somebody watches: without targets there is nothing to be drawn any more."""
+        return self._messages is not None and watched(self._annotations)
+
+    def show(self, results: Results, image: np.ndarray) -> None:
+        """Publish them to who watches."""
+        if self._messages is not None and watched(self._annotations):
+            self._annotations.publish(
+                annotations_message(
+                    self._messages,
+                    results.header,
+                    results.tracks.values(),
+                    image.shape[0],
+                    COLORS,
+                )
+            )
 
 
 def annotations_message(

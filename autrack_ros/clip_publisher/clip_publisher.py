@@ -16,9 +16,9 @@ from std_msgs.msg import Header
 from autrack_ros.evaluation.frames import open_frames
 from autrack_ros.msg import AdaptationReport, InitBox, Track
 from autrack_ros.node import qos
-from autrack_ros.node.box_text import read_box
-from autrack_ros.node.image_conversion import bgr_to_image
+from autrack_ros.node.outputs.image_messages import bgr_to_image
 from autrack_ros.node.program import run_program, spin_until
+from autrack_ros.select_target.box_text import read_box
 from autrack_ros.tracking import Box, ConfigurationError
 
 _DEFAULT_RATE_HZ = 30.0

@@ -1,4 +1,4 @@
-"""Targets in three dimensions: a view ray and a frustum each, as markers for RViz."""
+"""``~/markers``: targets in three dimensions for RViz, a view ray and a frustum each."""
 
 from __future__ import annotations
 
@@ -11,12 +11,56 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from autrack_ros.node.camera import bearings
+from autrack_ros.node import qos
+from autrack_ros.node.inputs.camera import bearings
+from autrack_ros.node.outputs.messages import STATE_NAMES
+from autrack_ros.node.outputs.output import COLORS, Output, Topics, watched
+from autrack_ros.node.outputs.results import Results
+from autrack_ros.node.positions import Located
 from autrack_ros.tracking import Box
 
 _RAY, _FRUSTUM = 0, 1  # ids of a target's markers within its namespace
 _LINE_WIDTH = 0.004  # this and the next as parts of the depth: alike at any depth
 _ARROW_SHAFT, _ARROW_HEAD, _ARROW_HEAD_LENGTH = 0.01, 0.03, 0.06
+
+
+class Markers(Output):
+    """With a calibration of the camera."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._publisher = topics.make(MarkerArray, "~/markers", qos.RESULT)
+        self._markers = TargetMarkers()
+
+    @property
+    def needs_image(self) -> bool:
+        """While somebody watches: the markers of targets that ended are taken away."""
+        return watched(self._publisher)
+
+    def show(self, results: Results, image: np.ndarray) -> None:
+        """Publish them to who watches."""
+        info = results.info
+        if info is None or not watched(self._publisher):
+            return
+        marked = [
+            MarkedTarget(
+                target.id,
+                target.box,
+                COLORS[STATE_NAMES[results.tracks[target.id].state]],
+                _range_m(results.located[target.id]),
+            )
+            for target in results.targets
+            if target.box is not None
+        ]
+        depth_m = results.marker_depth
+        self._publisher.publish(self._markers.update(results.header, info, marked, depth_m))
+
+    def unusable(self, results: Results) -> None:
+        """Take them away."""
+        self._publisher.publish(self._markers.clear(results.header))
+
+    def close(self) -> None:
+        """Take them away."""
+        self._publisher.publish(self._markers.clear(Header()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +136,12 @@ class TargetMarkers:
             ]
         self._shown = now
         return MarkerArray(markers=gone + made)
+
+
+def _range_m(located: Located) -> float | None:
+    """Metres from the camera."""
+    position = located.measured_m
+    return None if position is None else float(np.linalg.norm(position))
 
 
 def _corners(box: Box) -> list[tuple[float, float]]:

@@ -13,13 +13,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
+from autrack_ros.messages.images import check_image, compressed_to_bgr, declared_size, image_to_bgr
 from autrack_ros.node import qos
-from autrack_ros.node.image_conversion import (
-    check_image,
-    compressed_to_bgr,
-    declared_size,
-    image_to_bgr,
-)
 from autrack_ros.tracking import ConfigurationError
 
 

@@ -1,6 +1,6 @@
-"""vision_msgs/Detection2DArray: targets out to other nodes, and boxes in (``messages.detections``).
+"""``~/detections``: the targets for nodes that take a detector's messages.
 
-The ``vision_msgs.msg`` module comes as an argument, because it is not installed everywhere.
+The module ``vision_msgs.msg`` comes as an argument, because it is not installed everywhere.
 """
 
 from __future__ import annotations
@@ -9,17 +9,39 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
 from std_msgs.msg import Header
 
-from autrack_ros.messages.detections import Selection, select_boxes
 from autrack_ros.msg import Track
+from autrack_ros.node import qos
+from autrack_ros.node.outputs.output import Output, Topics, find_vision, watched
+from autrack_ros.node.outputs.results import Results
 
 if TYPE_CHECKING:
     from vision_msgs.msg import Detection2D, Detection2DArray
 
-__all__ = ["Selection", "detections_message", "select_boxes"]
-
 _UNSEEN = (Track.IDLE, Track.LOST)  # a lost target's box is a guess
+
+
+class Detections(Output):
+    """Where vision_msgs is installed."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._messages = find_vision(topics.find_messages)
+        if self._messages is not None:
+            kind = self._messages.Detection2DArray
+            self._detections = topics.make(kind, "~/detections", qos.RESULT)
+
+    @property
+    def needs_image(self) -> bool:
+        """While somebody watches: an image without targets has an empty message."""
+        return self._messages is not None and watched(self._detections)
+
+    def show(self, results: Results, image: np.ndarray) -> None:
+        """Publish them to who watches."""
+        if self._messages is not None and watched(self._detections):
+            tracks = results.tracks.values()
+            self._detections.publish(detections_message(self._messages, results.header, tracks))
 
 
 def detections_message(

@@ -21,15 +21,15 @@ from std_msgs.msg import Header
 from autrack_ros.drawing import DrawnTarget
 from autrack_ros.msg import TrackArray
 from autrack_ros.node import qos
-from autrack_ros.node.box_selection import BoxSelection
-from autrack_ros.node.box_sender import BoxSender, Delivery
-from autrack_ros.node.box_text import FORM, read_box, read_line
 from autrack_ros.node.frame_statistics import RollingWindow
-from autrack_ros.node.picture_window import PictureWindow, why_no_window
+from autrack_ros.node.inputs.transports import TRANSPORTS
 from autrack_ros.node.program import run_program, spin_until
-from autrack_ros.node.terminal_lines import TerminalLines
-from autrack_ros.node.tracked_pictures import TrackedPictures
-from autrack_ros.node.transports import TRANSPORTS
+from autrack_ros.select_target.box_selection import BoxSelection
+from autrack_ros.select_target.box_sender import BoxSender, Delivery
+from autrack_ros.select_target.box_text import FORM, read_box, read_line
+from autrack_ros.select_target.picture_window import PictureWindow, why_no_window
+from autrack_ros.select_target.terminal_lines import TerminalLines
+from autrack_ros.select_target.tracked_pictures import TrackedPictures
 from autrack_ros.tracking import (
     Box,
     ConfigurationError,

@@ -1,4 +1,4 @@
-"""Messages from results, and boxes from messages; no pixels and no decisions.
+"""Messages from results; no pixels and no decisions.
 
 rclpy does not check types by default, and what is not a Python float (an int, a float32 of NumPy)
 arrives as garbage: hence the conversions.
@@ -13,12 +13,11 @@ from geometry_msgs.msg import Point, Vector3
 from std_msgs.msg import Header
 
 from autrack_ros.msg import AdaptationReport as AdaptationReportMessage
-from autrack_ros.msg import InitBox, Motion, Track
-from autrack_ros.tracking import Box
+from autrack_ros.msg import Motion, Track
 
 if TYPE_CHECKING:
     from autrack_ros.node.positions import Located, Place
-    from autrack_ros.tracking import AdaptationReport, TrackResult
+    from autrack_ros.tracking import AdaptationReport, Box, TrackResult
 
 STATE_NAMES = {
     Track.IDLE: "idle",
@@ -27,11 +26,6 @@ STATE_NAMES = {
     Track.UNCERTAIN: "uncertain",
     Track.LOST: "lost",
 }
-
-
-def box_of(message: InitBox) -> Box:
-    """Read the box of an init box message; not checked."""
-    return Box(message.x, message.y, message.width, message.height)
 
 
 def track_message(

@@ -1,4 +1,4 @@
-"""Autoware's three timing topics, which its tools plot for every detector.
+"""``~/debug/*_ms``: Autoware's three timing topics, which its tools plot for every detector.
 
 As in Autoware (autoware_utils_debug/debug_publisher.hpp, autoware_tensorrt_yolox): the names lie
 under the node's own, the type is Float64Stamped, the stamp is now, the queue holds one message.
@@ -10,10 +10,10 @@ import time
 
 from builtin_interfaces.msg import Time as TimeMessage
 from rclpy.clock import Clock
-from rclpy.node import Node
 from rclpy.time import Time
 
-from autrack_ros.node.optional_messages import OptionalMessages
+from autrack_ros.node.outputs.output import Output, Topics, watched
+from autrack_ros.node.outputs.results import Results
 
 CYCLIC_TIME = "~/debug/cyclic_time_ms"
 PROCESSING_TIME = "~/debug/processing_time_ms"
@@ -34,28 +34,28 @@ def pipeline_latency_ms(clock: Clock, stamp: TimeMessage) -> float | None:
     return (now - Time.from_msg(stamp, clock_type=now.clock_type)).nanoseconds / 1e6
 
 
-class TimingTopics:
-    """Publish the three times of every processed image; nothing where no package has the type.
+class TimingTopics(Output):
+    """The three times of every processed image; nothing where no package has the type."""
 
-    Args:
-        node: it gets the publishers.
-        optional: says in the log which package is missing.
-    """
-
-    def __init__(self, node: Node, optional: OptionalMessages) -> None:
-        self._node = node
+    def __init__(self, topics: Topics) -> None:
+        self._clock = topics.node.get_clock()
         self._last_s: float | None = None
-        self._messages = optional.find("~/debug/*_ms", *PACKAGES)
+        self._messages = topics.find_messages("~/debug/*_ms", *PACKAGES)
         self._publishers = (
             {}
             if self._messages is None
             else {
-                name: node.create_publisher(self._messages.Float64Stamped, name, 1)
+                name: topics.make(self._messages.Float64Stamped, name, 1)
                 for name in (CYCLIC_TIME, PROCESSING_TIME, PIPELINE_LATENCY)
             }
         )
 
-    def publish(self, processing_ms: float, latency_ms: float | None) -> None:
+    def publish(self, results: Results) -> None:
+        """Publish the times of this image, whose tracks have just been published."""
+        latency_ms = pipeline_latency_ms(self._clock, results.header.stamp)
+        self.tell(results.counts.processing_ms, latency_ms)
+
+    def tell(self, processing_ms: float, latency_ms: float | None) -> None:
         """Publish the times of an image whose result has just been published.
 
         The cyclic time is that since the last call; without one before, it is left out.
@@ -71,16 +71,10 @@ class TimingTopics:
         self._send(PROCESSING_TIME, processing_ms)
         self._send(PIPELINE_LATENCY, latency_ms)
 
-    def close(self) -> None:
-        """Take the publishers from the node."""
-        for publisher in self._publishers.values():
-            self._node.destroy_publisher(publisher)
-        self._publishers = {}
-
     def _send(self, name: str, value: float | None) -> None:
         publisher = self._publishers.get(name)
-        if value is None or publisher is None or publisher.get_subscription_count() == 0:
+        if value is None or publisher is None or not watched(publisher):
             return
         assert self._messages is not None  # there is a publisher
-        stamp = self._node.get_clock().now().to_msg()
+        stamp = self._clock.now().to_msg()
         publisher.publish(self._messages.Float64Stamped(stamp=stamp, data=float(value)))

@@ -1,4 +1,4 @@
-"""Image messages to and from arrays; reading them needs no ROS, see ``messages.images``."""
+"""Arrays as image messages; ``messages.images`` reads them."""
 
 from __future__ import annotations
 
@@ -8,27 +8,6 @@ from array import array
 import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-
-from autrack_ros.messages.images import (
-    ACCEPTED_ENCODINGS,
-    MAX_COMPRESSED_PIXELS,
-    check_image,
-    compressed_to_bgr,
-    declared_size,
-    image_to_bgr,
-)
-
-__all__ = [
-    "ACCEPTED_ENCODINGS",
-    "MAX_COMPRESSED_PIXELS",
-    "bgr_to_image",
-    "check_image",
-    "compressed_to_bgr",
-    "declared_size",
-    "float_to_image",
-    "image_to_bgr",
-    "millimeters_to_image",
-]
 
 
 def bgr_to_image(bgr: np.ndarray, header: Header) -> Image:

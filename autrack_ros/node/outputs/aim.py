@@ -1,4 +1,4 @@
-"""Where a camera on a gimbal must turn to have a target in its middle."""
+"""``~/aim``: where a camera on a gimbal must turn to have the selected target in its middle."""
 
 from __future__ import annotations
 
@@ -7,10 +7,30 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from autrack_ros.msg import Aim
-from autrack_ros.node.camera import bearings
+from autrack_ros.node import qos
+from autrack_ros.node.inputs.camera import bearings
+from autrack_ros.node.outputs.output import Output, Topics, watched
+from autrack_ros.node.outputs.results import Results
 from autrack_ros.node.positions import Place
 
 _STEP_S = 0.01  # over which an angle's rate is taken
+
+
+class Aims(Output):
+    """With a calibration; depth is not needed."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._aim = topics.make(Aim, "~/aim", qos.RESULT)
+
+    def publish(self, results: Results) -> None:
+        """Publish the angles to who asks, while the target is seen or its way is known."""
+        if results.selected is None or results.info is None or not watched(self._aim):
+            return
+        center = results.located[results.selected].center
+        if center is not None:
+            aim = aim_message(results.header, results.selected, center, results.info)
+            if aim is not None:
+                self._aim.publish(aim)
 
 
 def aim_message(header: Header, target_id: str, center: Place, info: CameraInfo) -> Aim | None:

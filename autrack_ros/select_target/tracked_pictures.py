@@ -8,7 +8,7 @@ from typing import Any
 from autrack_ros.drawing import STATES, DrawnTarget
 from autrack_ros.msg import Track, TrackArray
 from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
-from autrack_ros.node.messages import STATE_NAMES
+from autrack_ros.node.outputs.messages import STATE_NAMES
 from autrack_ros.tracking import Box
 
 _KEPT_S = 1.0  # an image whose results come later is not waited for

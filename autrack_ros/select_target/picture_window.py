@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from autrack_ros.drawing import DrawnTarget, draw_overlay
-from autrack_ros.node.box_selection import BoxSelection
+from autrack_ros.select_target.box_selection import BoxSelection
 from autrack_ros.tracking import Box
 
 if TYPE_CHECKING:
