@@ -36,6 +36,7 @@ class FakeTracker:
     engine = SimpleNamespace(
         runtime=SimpleNamespace(device="cpu", name="openvino", precision="f32")
     )
+    adaptation = AdaptationSettings()
 
     def initialize(self, image, box):
         validate_box(box, image.shape[1], image.shape[0])
