@@ -14,21 +14,21 @@ from tiny_figures import WAVE, checkers, write_archive, write_unit, zero_ad_file
 
 pytest.importorskip("torch")
 
-from autrack_ros.training.animated import making, mega_glest
-from autrack_ros.training.animated.making import ANIMALS, VIEWS, make_cutouts, plan
-from autrack_ros.training.animated.mega_glest import GlestFigure, MegaGlest
-from autrack_ros.training.animated.renderer import CANVAS_SIZE, Look, Renderer
-from autrack_ros.training.animated.scene import (
+from autrack_ros.training.pictures.animated import making, mega_glest
+from autrack_ros.training.pictures.animated.making import ANIMALS, VIEWS, make_cutouts, plan
+from autrack_ros.training.pictures.animated.mega_glest import GlestFigure, MegaGlest
+from autrack_ros.training.pictures.animated.renderer import CANVAS_SIZE, Look, Renderer
+from autrack_ros.training.pictures.animated.scene import (
     MAX_ELEVATION,
     MAX_TURN,
     STEP,
     plan_scene,
     shoot,
 )
-from autrack_ros.training.animated.surface import Opacity, Surface, Texture
+from autrack_ros.training.pictures.animated.surface import Opacity, Surface, Texture
+from autrack_ros.training.pictures.views import MARGIN, VIEW_SIZE
 from autrack_ros.training.sources import DataError
 from autrack_ros.training.sources.cutouts import Cutouts
-from autrack_ros.training.views import MARGIN, VIEW_SIZE
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

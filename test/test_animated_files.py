@@ -27,15 +27,15 @@ from tiny_figures import (
 
 pytest.importorskip("torch")
 
-from autrack_ros.training.animated.actors import Actors
-from autrack_ros.training.animated.animation import read_animation
-from autrack_ros.training.animated.archive import Archive
-from autrack_ros.training.animated.glest import read_glest
-from autrack_ros.training.animated.mega_glest import GlestFigure
-from autrack_ros.training.animated.mesh import read_mesh
-from autrack_ros.training.animated.skeleton import STILL
-from autrack_ros.training.animated.surface import Opacity
-from autrack_ros.training.animated.zero_ad import ZeroAd
+from autrack_ros.training.pictures.animated.actors import Actors
+from autrack_ros.training.pictures.animated.animation import read_animation
+from autrack_ros.training.pictures.animated.archive import Archive
+from autrack_ros.training.pictures.animated.glest import read_glest
+from autrack_ros.training.pictures.animated.mega_glest import GlestFigure
+from autrack_ros.training.pictures.animated.mesh import read_mesh
+from autrack_ros.training.pictures.animated.skeleton import STILL
+from autrack_ros.training.pictures.animated.surface import Opacity
+from autrack_ros.training.pictures.animated.zero_ad import ZeroAd
 from autrack_ros.training.sources import DataError
 
 TRIANGLE = [((0, 0, 0), (0, 0), [0], [1])] * 3

@@ -17,7 +17,7 @@ from torch import zeros
 
 from autrack_ros.tracking.calibration import OFFSET_KEY, SLOPE_KEY, Calibration
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
-from autrack_ros.training.calibration import (
+from autrack_ros.training.validation.calibration import (
     CalibrationError,
     auroc,
     cross_validate,

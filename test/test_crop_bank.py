@@ -16,9 +16,9 @@ import torch
 
 from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.crops import CropGeometry, context_side, crop
-from autrack_ros.training import shards
-from autrack_ros.training.bank import CROP_CONTEXTS, CROP_SIZE, CropBank
-from autrack_ros.training.cutting import background_squares, crop_geometry
+from autrack_ros.training.pairs import shards
+from autrack_ros.training.pairs.bank import CROP_CONTEXTS, CROP_SIZE, CropBank
+from autrack_ros.training.pairs.cutting import background_squares, crop_geometry
 from autrack_ros.training.sources import DataError, TrainingObject, View
 
 
@@ -356,7 +356,7 @@ def test_an_interrupted_save_is_not_taken_for_a_bank(bank, tmp_path, monkeypatch
     def fail(*arguments: object) -> list[str]:
         raise OSError("disk full")
 
-    monkeypatch.setattr("autrack_ros.training.bank.write_shards", fail)
+    monkeypatch.setattr("autrack_ros.training.pairs.bank.write_shards", fail)
     with pytest.raises(OSError, match="disk full"):
         bank.save(tmp_path / "bank")
     with pytest.raises(DataError, match=r"index\.json"):

@@ -16,7 +16,7 @@ from autrack_ros.networks.backbones.fbnet import FBNet
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.grid import response_grid
 from autrack_ros.tracking.runtimes.openvino_runtime import import_openvino
-from autrack_ros.training.initial import TYPICAL_DISTANCE, load_initial
+from autrack_ros.training.learning.initial import TYPICAL_DISTANCE, load_initial
 
 FEAR = Path(__file__).parents[2] / "shared/data/peers/fear_xs/fear_search.onnx"
 needs_fear = pytest.mark.skipif(not FEAR.is_file(), reason=f"{FEAR} is not here")

@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("torch")
 
 from autrack_ros.training import fetch as fetch_module
-from autrack_ros.training.animated import making, mega_glest
-from autrack_ros.training.animated.making import make_cutouts
-from autrack_ros.training.animated.renderer import Renderer
 from autrack_ros.training.fetch import PACKAGES, fetch, unpack
+from autrack_ros.training.pictures.animated import making, mega_glest
+from autrack_ros.training.pictures.animated.making import make_cutouts
+from autrack_ros.training.pictures.animated.renderer import Renderer
 from autrack_ros.training.sources import DataError
 
 ALL = ("tuxpaint-stamps", "sprites", "backgrounds", "models", "animated")

@@ -11,10 +11,10 @@ from autrack_ros.tracking.errors import ConfigurationError
 pytest.importorskip("torch")
 
 from autrack_ros.training.config import load_config
-from autrack_ros.training.held_out import DEFORMING, Film, held_out, read_films
 from autrack_ros.training.sources.base import TrainingObject, View
 from autrack_ros.training.sources.boxes import Boxes
-from autrack_ros.training.validation import film_clips
+from autrack_ros.training.validation.clips import film_clips
+from autrack_ros.training.validation.held_out import DEFORMING, Film, held_out, read_films
 
 HERE = Path(__file__).parents[1]
 LIST = HERE / "config/training/held_out_films.yaml"

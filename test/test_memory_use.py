@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autrack_ros.memory import return_free_blocks
-from autrack_ros.node import memory_use
+from autrack_ros.node.outputs import memory_use
 from autrack_ros.tracking import load_engine
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")

@@ -22,7 +22,8 @@ from ros_process import RosProcess
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
-from autrack_ros.node import diagnostics, qos, tracker_node
+from autrack_ros.node import qos, tracker_node
+from autrack_ros.node.outputs import diagnostics
 from autrack_ros.tracking import iou
 
 QUICK = {"adaptation.method": "none"}

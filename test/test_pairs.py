@@ -11,15 +11,22 @@ pytest.importorskip("torch")
 import torch
 
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.training.bank import CROP_SIZE, OUTLINE_POINTS, CropBank
-from autrack_ros.training.clutter import MAX_HIDDEN, MAX_HIDING
-from autrack_ros.training.compose import Layer, Pictures, Shape, draw
-from autrack_ros.training.crops import StoredCrops, stored_window
-from autrack_ros.training.framing import SEARCH_SIZE, TEMPLATE_SIZE
-from autrack_ros.training.pair_settings import PairSettings
-from autrack_ros.training.pairs import BATCH, PairMaker
-from autrack_ros.training.photometry import Photometry, blur, develop, jpeg, noise_tile, reduce
-from autrack_ros.training.sheet import pair_sheet
+from autrack_ros.training.pairs.bank import CROP_SIZE, OUTLINE_POINTS, CropBank
+from autrack_ros.training.pairs.clutter import MAX_HIDDEN, MAX_HIDING
+from autrack_ros.training.pairs.compose import Layer, Pictures, Shape, draw
+from autrack_ros.training.pairs.crops import StoredCrops, stored_window
+from autrack_ros.training.pairs.framing import SEARCH_SIZE, TEMPLATE_SIZE
+from autrack_ros.training.pairs.maker import BATCH, PairMaker
+from autrack_ros.training.pairs.photometry import (
+    Photometry,
+    blur,
+    develop,
+    jpeg,
+    noise_tile,
+    reduce,
+)
+from autrack_ros.training.pairs.settings import PairSettings
+from autrack_ros.training.pairs.sheet import pair_sheet
 
 WHITE, GREEN = (255, 255, 255, 255), (40, 200, 60, 255)
 SHARES = (

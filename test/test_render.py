@@ -9,18 +9,12 @@ import pytest
 
 pytest.importorskip("torch")
 
-from autrack_ros.training import render as render_module
-from autrack_ros.training.render import (
-    MAX_ELEVATION,
-    is_plain,
-    load_parts,
-    read_catalogue,
-    render,
-    render_libraries,
-    viewpoints,
-)
+from autrack_ros.training.pictures.models.catalogue import read_catalogue
+from autrack_ros.training.pictures.models.making import is_plain, render_libraries
+from autrack_ros.training.pictures.models.parts import load_parts
+from autrack_ros.training.pictures.models.renderer import MAX_ELEVATION, render, viewpoints
+from autrack_ros.training.pictures.views import MARGIN, VIEW_SIZE, Viewpoint, is_clear
 from autrack_ros.training.sources import DataError
-from autrack_ros.training.views import MARGIN, VIEW_SIZE, Viewpoint, is_clear
 
 UPRIGHT = np.eye(3)
 FRONT = Viewpoint(yaw=0, elevation=0, light_yaw=0, light_elevation=0, ambient=0.6)
@@ -263,4 +257,4 @@ def test_missing_package_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pybullet", None)
     monkeypatch.setitem(sys.modules, "trimesh", None)
     with pytest.raises(DataError, match=r"pip install 'autrack_ros\[train\]'"):
-        render_module.render_libraries(tmp_path, tmp_path / "views")
+        render_libraries(tmp_path, tmp_path / "views")

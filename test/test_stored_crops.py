@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from autrack_ros.training.crops import StoredCrops, stored_window
+from autrack_ros.training.pairs.crops import StoredCrops, stored_window
 
 SIZE = 64
 

@@ -19,7 +19,7 @@ from lively import textured_image
 from autrack_ros.tracking import AdaptationSettings, Box, load_engine
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.training.sources.base import TrainingObject, View
-from autrack_ros.training.validation import make_clips
+from autrack_ros.training.validation.made_clips import make_clips
 from benchmarks.template_update import __main__ as command
 from benchmarks.template_update import rows
 from benchmarks.template_update.arms import adapt, loss_of, network_of

@@ -21,16 +21,16 @@ from autrack_ros.networks.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.networks.lite import LiteSiamFCpp
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.presets import LossSettings
-from autrack_ros.training import share_weights, train
-from autrack_ros.training.bank import CropBank
 from autrack_ros.training.config import OptimizationSettings, load_config
-from autrack_ros.training.curve import draw_learning_curve
-from autrack_ros.training.features import FeatureCache, FrozenLayers
-from autrack_ros.training.feed import CachedFeed, Feed, LiveFeed
-from autrack_ros.training.pairs import PairMaker, PairSettings
+from autrack_ros.training.learning.curve import draw_learning_curve
+from autrack_ros.training.learning.features import FeatureCache, FrozenLayers
+from autrack_ros.training.learning.feed import CachedFeed, Feed, LiveFeed
+from autrack_ros.training.learning.trainer import Trainer, TrainingError
+from autrack_ros.training.loop import share_weights, train
+from autrack_ros.training.pairs.bank import CropBank
+from autrack_ros.training.pairs.maker import PairMaker, PairSettings
 from autrack_ros.training.sources import DataError
 from autrack_ros.training.sources.boxes import Boxes
-from autrack_ros.training.trainer import Trainer, TrainingError
 
 HELD_OUT = Path("config/training/held_out_films.yaml")  # a list that the others name
 BATCH, BLOCK = 8, 16  # pairs; as many as are trained on, 32, would take 5 GB and four times as long
@@ -137,7 +137,7 @@ def _small_batches():
         for name, module in list(sys.modules.items()):
             if name.startswith("autrack_ros.training") and hasattr(module, "BATCH"):
                 patch.setattr(module, "BATCH", BATCH)
-        patch.setattr("autrack_ros.training.features.BLOCK", BLOCK)
+        patch.setattr("autrack_ros.training.learning.features.BLOCK", BLOCK)
         yield
 
 

@@ -17,18 +17,13 @@ from autrack_ros.tracking import PRESETS
 from autrack_ros.tracking.adaptation import AdaptationSettings
 from autrack_ros.tracking.boxes import Box, iou
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.training import validation
-from autrack_ros.training.held_out import Film
 from autrack_ros.training.sources.base import DataError, Source, TrainingObject, View
-from autrack_ros.training.validation import (
-    HIDDEN,
-    Clip,
-    GroupScore,
-    ValidationSet,
-    clip_sheet,
-    film_clips,
-    make_clips,
-)
+from autrack_ros.training.validation import measuring, scene
+from autrack_ros.training.validation.clips import HIDDEN, Clip, film_clips
+from autrack_ros.training.validation.held_out import Film
+from autrack_ros.training.validation.made_clips import make_clips
+from autrack_ros.training.validation.measuring import GroupScore, ValidationSet
+from autrack_ros.training.validation.sheet import clip_sheet
 
 GREEN, RED, BLUE = (40, 250, 40), (30, 30, 220), (220, 60, 30)
 
@@ -98,7 +93,7 @@ def test_truth_is_where_the_pixels_of_the_object_are(clips):
 
 
 def test_truth_without_motion_blur_is_exact(stage, monkeypatch):
-    monkeypatch.setattr(validation, "SHUTTER", 0.0)
+    monkeypatch.setattr(scene, "SHUTTER", 0.0)
     overlaps = [
         iou(brightest(image, channel_of(clip)), Box(*box))
         for clip in make_clips(*stage, count=6, seed=5)
@@ -287,7 +282,7 @@ class Oracle:
 
 def test_hidden_frames_do_not_count_for_the_auc_but_as_not_tracked_right(clips):
     clip = next(clip for clip in clips if "full_occlusion" in clip.attributes)
-    result = validation._track_clip(Oracle(clip), clip)  # type: ignore[arg-type]
+    result = measuring._track_clip(Oracle(clip), clip)  # type: ignore[arg-type]
     assert result.auc == pytest.approx(20 / 21)  # no overlap is above the last threshold, 1
     assert (result.overlaps == 1).sum() == (clip.visible[1:] >= HIDDEN).sum()
     assert (result.overlaps == 0).sum() == (clip.visible[1:] < HIDDEN).sum() > 0
@@ -297,10 +292,10 @@ def test_a_tracker_that_leaves_the_target_ends_astray(clips):
     clip = next(clip for clip in clips if clip.visible.min() > HIDDEN)
     lost = Oracle(clip)
     lost.boxes = iter([*clip.truth[1:30], *(clip.truth[30:] + np.array([500, 0, 0, 0]))])
-    result = validation._track_clip(lost, clip)  # type: ignore[arg-type]
+    result = measuring._track_clip(lost, clip)  # type: ignore[arg-type]
     assert result.astray == pytest.approx(30 / 59)
     assert result.ends_astray
-    group = GroupScore.of([result, validation._track_clip(Oracle(clip), clip)])  # type: ignore[arg-type]
+    group = GroupScore.of([result, measuring._track_clip(Oracle(clip), clip)])  # type: ignore[arg-type]
     assert (group.clips, group.astray, group.ends_astray) == (2, pytest.approx(15 / 59), 0.5)
 
 
@@ -312,9 +307,9 @@ def test_the_template_is_updated_only_where_that_is_asked_for(clips, monkeypatch
             super().__init__(clips[0])
             used.append(adaptation)
 
-    monkeypatch.setattr(validation, "Tracker", Recorder)
-    monkeypatch.setattr(validation, "TrackingEngine", lambda *args, **kwargs: None)
-    monkeypatch.setattr(validation, "_runtime", lambda *args: None)
+    monkeypatch.setattr(measuring, "Tracker", Recorder)
+    monkeypatch.setattr(measuring, "TrackingEngine", lambda *args, **kwargs: None)
+    monkeypatch.setattr(measuring, "_runtime", lambda *args: None)
     few = ValidationSet(clips[:1])
     preset = PRESETS["autrack_lite0"]
     few.evaluate(torch.nn.Identity(), preset)  # type: ignore[arg-type]

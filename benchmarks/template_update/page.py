@@ -196,7 +196,7 @@ def _how(findings: Findings) -> str:
             "processor, not of the clock.",
             f"* **Sequences**: the {len(filmed)} of dev_sequences ({sum(filmed)} frames), and "
             f"{settings.made_clips} made clips of {settings.frames} frames (seed {settings.seed}; "
-            "`training/validation.py`) of objects that the network was not trained on, among those "
+            "`training/validation/`) of objects that the network was not trained on, among those "
             f"that `autrack_ros.training.fetch` has brought. Their events, in turn: {events}. "
             f"Sweeps have {settings.sweep_clips} of the clips; a table has the sequences that all "
             "its arms have.",

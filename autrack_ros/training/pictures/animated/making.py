@@ -14,14 +14,14 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from autrack_ros.training.animated.mega_glest import MegaGlest
-from autrack_ros.training.animated.renderer import Renderer
-from autrack_ros.training.animated.scene import plan_scene, shoot
-from autrack_ros.training.animated.surface import Figure
-from autrack_ros.training.animated.zero_ad import ZeroAd
-from autrack_ros.training.render import file_name
+from autrack_ros.training.pictures.animated.mega_glest import MegaGlest
+from autrack_ros.training.pictures.animated.renderer import Renderer
+from autrack_ros.training.pictures.animated.scene import plan_scene, shoot
+from autrack_ros.training.pictures.animated.surface import Figure
+from autrack_ros.training.pictures.animated.zero_ad import ZeroAd
+from autrack_ros.training.pictures.models.catalogue import file_name
+from autrack_ros.training.pictures.views import is_clear
 from autrack_ros.training.sources import DataError
-from autrack_ros.training.views import is_clear
 
 OBJECTS = 4200  # planned; some prove to be still or thin
 ANIMALS = 0.4  # share of them

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from autrack_ros.training.cast import Cast
-from autrack_ros.training.compose import Layer, Shape
-from autrack_ros.training.framing import (
+from autrack_ros.training.pairs.cast import Cast
+from autrack_ros.training.pairs.compose import Layer, Shape
+from autrack_ros.training.pairs.framing import (
     SEARCH_SIZE,
     TEMPLATE_SIZE,
     box_size,
@@ -19,7 +19,7 @@ from autrack_ros.training.framing import (
     shape_window,
     times,
 )
-from autrack_ros.training.pair_settings import PairSettings
+from autrack_ros.training.pairs.settings import PairSettings
 
 MAX_HIDDEN = 0.6  # largest share of the target that an occluder hides
 MAX_HIDING = 0.15  # largest share of the target that an object beside it hides

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from autrack_ros.tracking.crops import mean_color
-from autrack_ros.training.crops import StoredCrops, StoredWindow, stored_window
-from autrack_ros.training.cutting import (
+from autrack_ros.training.pairs.crops import StoredCrops, StoredWindow, stored_window
+from autrack_ros.training.pairs.cutting import (
     CROP_CONTEXTS,
     CROP_SIZE,
     OUTLINE_POINTS,
@@ -24,7 +24,7 @@ from autrack_ros.training.cutting import (
     cut_box,
     cut_cutout,
 )
-from autrack_ros.training.shards import read_shards, write_shards
+from autrack_ros.training.pairs.shards import read_shards, write_shards
 from autrack_ros.training.sources.base import (
     MAX_ASPECT,
     MAX_PICTURE_SHARE,

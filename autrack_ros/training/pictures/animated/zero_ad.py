@@ -11,12 +11,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from autrack_ros.training.animated.actors import Actor, Actors, draw
-from autrack_ros.training.animated.animation import Animation, read_animation
-from autrack_ros.training.animated.archive import Archive
-from autrack_ros.training.animated.mesh import Mesh, read_mesh
-from autrack_ros.training.animated.skeleton import STILL
-from autrack_ros.training.animated.surface import Opacity, Surface, Texture, read_texture
+from autrack_ros.training.pictures.animated.actors import Actor, Actors, draw
+from autrack_ros.training.pictures.animated.animation import Animation, read_animation
+from autrack_ros.training.pictures.animated.archive import Archive
+from autrack_ros.training.pictures.animated.mesh import Mesh, read_mesh
+from autrack_ros.training.pictures.animated.skeleton import STILL
+from autrack_ros.training.pictures.animated.surface import Opacity, Surface, Texture, read_texture
 from autrack_ros.training.sources import DataError
 
 STATE = 0.4  # share of figures that do something which no chance draws: gather, build, attack

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from autrack_ros.training.compose import to_device
-from autrack_ros.training.pair_settings import PairSettings
+from autrack_ros.training.pairs.compose import to_device
+from autrack_ros.training.pairs.settings import PairSettings
 
 GREY_WEIGHTS = np.array([0.114, 0.587, 0.299])  # of blue, green and red (ITU-R BT.601)
 NOISE_TILE = 512  # pixels; a window of one tile of noise serves for every picture

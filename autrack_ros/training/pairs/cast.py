@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.training.bank import CropBank
-from autrack_ros.training.pair_settings import PairSettings
+from autrack_ros.training.pairs.bank import CropBank
+from autrack_ros.training.pairs.settings import PairSettings
 
 SMALL_GAP = 5  # views
 ATTEMPTS = 20

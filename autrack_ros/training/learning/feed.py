@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from autrack_ros.training.config import OptimizationSettings
-from autrack_ros.training.features import FeatureBatch, FeatureCache, FrozenLayers
-from autrack_ros.training.pairs import BATCH, PairMaker
+from autrack_ros.training.learning.features import FeatureBatch, FeatureCache, FrozenLayers
+from autrack_ros.training.pairs.maker import BATCH, PairMaker
 
 
 class Feed(Protocol):

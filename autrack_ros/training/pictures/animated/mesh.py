@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autrack_ros.training.animated.binary import BinaryReader
-from autrack_ros.training.animated.skeleton import NO_BONE, STILL, bone_matrices
-from autrack_ros.training.animated.surface import from_the_top
+from autrack_ros.training.pictures.animated.binary import BinaryReader
+from autrack_ros.training.pictures.animated.skeleton import NO_BONE, STILL, bone_matrices
+from autrack_ros.training.pictures.animated.surface import from_the_top
 from autrack_ros.training.sources import DataError
 
 VERSION = 4

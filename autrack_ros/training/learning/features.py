@@ -22,7 +22,7 @@ from autrack_ros.networks.export import to_openvino
 from autrack_ros.networks.fuse import fuse_batch_norm
 from autrack_ros.networks.lite import LayeredSiamese
 from autrack_ros.tracking.runtimes.openvino_runtime import import_openvino
-from autrack_ros.training.pairs import BATCH, SEARCH_SIZE, TEMPLATE_SIZE, PairBatch, PairMaker
+from autrack_ros.training.pairs.maker import BATCH, SEARCH_SIZE, TEMPLATE_SIZE, PairBatch, PairMaker
 
 BLOCK = 512  # pairs per file, a multiple of BATCH
 

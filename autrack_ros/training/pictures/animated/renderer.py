@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autrack_ros.training.animated.surface import Opacity, Surface, Texture
+from autrack_ros.training.pictures.animated.surface import Opacity, Surface, Texture
 from autrack_ros.training.sources import DataError
 
 CANVAS_SIZE = 288  # pixels

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autrack_ros.training.bank import CropBank
-from autrack_ros.training.cast import Cast
-from autrack_ros.training.clutter import Clutter
-from autrack_ros.training.compose import Layer, Pictures, Shape, draw, to_device
-from autrack_ros.training.framing import (
+from autrack_ros.training.pairs.bank import CropBank
+from autrack_ros.training.pairs.cast import Cast
+from autrack_ros.training.pairs.clutter import Clutter
+from autrack_ros.training.pairs.compose import Layer, Pictures, Shape, draw, to_device
+from autrack_ros.training.pairs.framing import (
     SEARCH_SIZE,
     TEMPLATE_SIZE,
     Framed,
@@ -27,8 +27,8 @@ from autrack_ros.training.framing import (
     shape_window,
     squaring,
 )
-from autrack_ros.training.pair_settings import PairSettings
-from autrack_ros.training.photometry import Photometry, develop, draw_photometry, noise_tile
+from autrack_ros.training.pairs.photometry import Photometry, develop, draw_photometry, noise_tile
+from autrack_ros.training.pairs.settings import PairSettings
 
 BATCH = 32  # pairs
 THIN = math.log(2)  # |log| of width / height from which an object is hardly rotated

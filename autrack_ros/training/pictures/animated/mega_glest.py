@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autrack_ros.training.animated.glest import GlestMesh, read_glest
-from autrack_ros.training.animated.surface import Opacity, Surface, Texture, read_texture
+from autrack_ros.training.pictures.animated.glest import GlestMesh, read_glest
+from autrack_ros.training.pictures.animated.surface import Opacity, Surface, Texture, read_texture
 from autrack_ros.training.sources import DataError
 
 ANIMALS = {

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from autrack_ros.training.bank import CropBank
+from autrack_ros.training.pairs.bank import CropBank
 
 # Beyond the edge of its crop a picture goes on mirrored, this far (fractions of half a crop: less
 # than what lies between the edge and the object in the middle), then as its last line.

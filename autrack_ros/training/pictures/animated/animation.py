@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autrack_ros.training.animated.binary import BinaryReader
-from autrack_ros.training.animated.skeleton import bone_matrices
+from autrack_ros.training.pictures.animated.binary import BinaryReader
+from autrack_ros.training.pictures.animated.skeleton import bone_matrices
 from autrack_ros.training.sources import DataError
 
 VERSION = 1

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from autrack_ros.training.animated.renderer import CANVAS_SIZE, Look, Renderer
-from autrack_ros.training.animated.surface import Figure
+from autrack_ros.training.pictures.animated.renderer import CANVAS_SIZE, Look, Renderer
+from autrack_ros.training.pictures.animated.surface import Figure
+from autrack_ros.training.pictures.views import (
+    Viewpoint,
+    camera,
+    cut_out,
+    direction,
+    frame,
+    projection,
+)
 from autrack_ros.training.sources import DataError
-from autrack_ros.training.views import Viewpoint, camera, cut_out, direction, frame, projection
 
 STEP = (0.08, 0.35)  # of the animation's length, from view to view
 MAX_TURN = 75.0  # degrees by which the camera goes round it from the first view to the last

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from autrack_ros.training.framing import SEARCH_SIZE, TEMPLATE_SIZE
-from autrack_ros.training.pairs import BATCH, PairMaker
+from autrack_ros.training.pairs.framing import SEARCH_SIZE, TEMPLATE_SIZE
+from autrack_ros.training.pairs.maker import BATCH, PairMaker
 
 GREEN, RED = (0, 255, 0), (0, 0, 255)
 

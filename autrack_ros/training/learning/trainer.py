@@ -24,11 +24,11 @@ from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.tracking.targets import Targets, make_targets
 from autrack_ros.tracking.threads import set_threads
 from autrack_ros.training.config import OptimizationSettings
-from autrack_ros.training.curve import draw_learning_curve
-from autrack_ros.training.features import FeatureBatch, Maps
-from autrack_ros.training.feed import Feed
-from autrack_ros.training.pairs import BATCH, SEARCH_SIZE
-from autrack_ros.training.processes import ALONE, Processes
+from autrack_ros.training.learning.curve import draw_learning_curve
+from autrack_ros.training.learning.features import FeatureBatch, Maps
+from autrack_ros.training.learning.feed import Feed
+from autrack_ros.training.learning.processes import ALONE, Processes
+from autrack_ros.training.pairs.maker import BATCH, SEARCH_SIZE
 
 LOG_FIELDS = (
     "iteration", "pairs", "learning_rate", "loss", "cls", "ctr", "reg",

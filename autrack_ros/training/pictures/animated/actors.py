@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from autrack_ros.training.animated.archive import Archive
+from autrack_ros.training.pictures.animated.archive import Archive
 from autrack_ros.training.sources import DataError
 
 COLOR = re.compile(r"\s*\d{1,3}\s+\d{1,3}\s+\d{1,3}\s*")
