@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,68 @@ def test_a_circle_within_functions_is_one(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "b.py").write_text("from a import f\n")
     with pytest.raises(CycleError):
         TopologicalSorter(graph(tmp_path)).prepare()
+
+
+# The picture and the list of rooms in docs/architecture.md.
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+LAYERS = (
+    {"node", "select_target", "clip_publisher", "web", "demo", "replay"},
+    {"cli", "evaluation", "training", "drawing", "messages"},
+    {"tracking", "networks"},
+)
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def drawn_arrows() -> set[tuple[str, str]]:
+    picture = ARCHITECTURE.split("```mermaid\n")[1].split("```")[0]
+    arrows = set()
+    for line in picture.splitlines():
+        sides = [re.split(r" & ", side.strip()) for side in re.split(r"-\.?->", line)]
+        for tails, heads in pairwise(sides):
+            arrows |= set(product(tails, heads))
+    return arrows
+
+
+def imports_of_rooms() -> set[tuple[str, str]]:
+    rooms = set.union(*LAYERS)
+    pairs = {
+        (room_of(module), room_of(other))
+        for module, others in graph(PACKAGE).items()
+        for other in others
+        if "." in module and "." in other
+    }
+    return {(a, b) for a, b in pairs if a != b and {a, b} <= rooms}
+
+
+def test_the_picture_of_the_house_shows_every_import_and_no_other() -> None:
+    arrows, imports = drawn_arrows(), imports_of_rooms()
+    assert arrows <= imports, "an arrow that is no import"
+    reached = {*arrows}
+    while more := {(a, d) for (a, b), (c, d) in product(reached, arrows) if b == c} - reached:
+        reached |= more
+    assert imports <= reached, "an import without a way in the picture"
+
+
+def test_the_list_of_rooms_is_that_of_the_package() -> None:
+    tree = ARCHITECTURE.split("```\nautrack_ros/\n")[1].split("```")[0]
+    path: list[str] = []
+    listed = set()
+    for indent, name in re.findall(r"(?m)^( +)(\w+)/ ", tree):
+        path[len(indent) // 2 - 1 :] = [name]
+        listed.add("/".join(path))
+    folders = {file.parent.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py")}
+    assert listed == folders - {"."}
+    assert {folder for folder in listed if "/" not in folder} == set.union(*LAYERS)
+
+
+def test_rooms_import_only_downwards() -> None:
+    depth = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
+    upwards = {(a, b) for a, b in imports_of_rooms() if depth[a] > depth[b]}
+    assert upwards == {("cli", "replay"), ("cli", "web")}  # for --live and --web alone
 
 
 SOURCES = [
