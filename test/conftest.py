@@ -20,6 +20,8 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 # Compiled once for all tests, and not into the cache of whoever runs them.
 os.environ["AUTRACK_CACHE"] = str(Path(__file__).parents[1] / ".cache/networks_of_tests")
 
+MAX_MEMORY_MB = 3 * 1024  # of one process: a laptop runs two beside all else
+_over_the_limit = pytest.StashKey[bool]()
 _peaks_mb: dict[str, int] = {}  # of memory, by worker
 
 
@@ -47,14 +49,28 @@ def _give_memory_back() -> Iterator[None]:
     return_free_blocks()
 
 
+def peak_mb() -> int:
+    """Memory that this process took at most, or the largest of those it started that have ended."""
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return max(usage.ru_maxrss for usage in both) // 1024
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Fail the test after which a process has taken too much; those after it cannot help it."""
+    taken_mb = peak_mb()
+    if taken_mb > MAX_MEMORY_MB and not item.session.stash.get(_over_the_limit, False):
+        item.session.stash[_over_the_limit] = True
+        pytest.fail(f"a process took {taken_mb} MB of memory; allowed are {MAX_MEMORY_MB}", False)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Note how much memory this process took at most."""
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """Note how much memory the processes of this worker took at most."""
     worker = getattr(session.config, "workeroutput", None)
     if worker is None:
-        _peaks_mb.setdefault("this process", peak_mb)
+        _peaks_mb.setdefault("this process", peak_mb())
     else:
-        worker["peak_mb"] = peak_mb
+        worker["peak_mb"] = peak_mb()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -64,6 +80,6 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Show it: no process may need more than a laptop has."""
-    shown = ", ".join(f"{name} {peak_mb} MB" for name, peak_mb in sorted(_peaks_mb.items()))
+    """Show it."""
+    shown = ", ".join(f"{name} {peak} MB" for name, peak in sorted(_peaks_mb.items()))
     terminalreporter.write_line(f"most memory: {shown}")

@@ -2,6 +2,7 @@ import csv
 import os
 import stat
 import sys
+from collections import Counter
 from functools import partial
 
 import cv2
@@ -212,6 +213,30 @@ def test_interrupted_rendering_of_figures_goes_on(figures, tmp_path, monkeypatch
     assert len(drawn) == 4 + 3  # the four of the first run, of which three were finished
     assert lines[-1] == "animated: 3 there, 3 rendered, 1 still"
     assert sorted(path.name for path in folder.iterdir()) == sorted(ALL)
+
+
+def test_a_fetch_says_how_far_it_is(debian, tmp_path, monkeypatch):
+    """Sets, downloads, and models of a library: hours may lie between the first and the last."""
+    (debian / "tuxpaint-stamps-default/usr/share/tuxpaint/stamps").mkdir(parents=True)
+    (debian / "sweethome3d-furniture").mkdir()
+
+    def rendering(unpacked, output, report):
+        for done in range(1, 201):
+            report("chairs", done, 200)
+        return Counter(rendered=200)
+
+    monkeypatch.setattr(fetch_module, "render_libraries", rendering)
+    have(tmp_path / "training", "sprites", "backgrounds", "animated")
+    lines = []
+    fetch(tmp_path / "training", lines.append)
+    assert lines == [
+        "tuxpaint-stamps: set 1 of 2",
+        "tuxpaint-stamps: downloading tuxpaint-stamps-default",
+        "models: set 2 of 2",
+        "models: downloading sweethome3d-furniture",
+        *(f"models: {done} of 200 in chairs" for done in (80, 160, 200)),
+        "models: 200 rendered",
+    ]
 
 
 def test_missing_renderer_is_said_before_anything_is_downloaded(debian, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -100,6 +101,25 @@ def test_without_images_a_warning_names_both_qualities_of_service(
             return warning in "".join(log)
 
         client.until(warned, "warning")
+
+
+def test_the_log_says_that_images_are_back_and_for_how_long_there_were_none(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tracker_node, "NO_IMAGE_S", 0.5)
+    log: list[str] = []
+
+    def logged(pattern: str) -> bool:
+        log.append(capfd.readouterr().err)
+        return re.search(pattern, "".join(log)) is not None
+
+    with tracker("/back") as client:
+        client.wait_for_node()
+        client.until(lambda: logged("WARN.*no image on /back/image for 0.5 s"), "warning")
+        back = r"INFO.*images come on /back/image after \d+ s without"
+        assert not logged(back)
+        client.connect()
+        client.until(lambda: logged(back), "line in the log")
 
 
 def test_diagnostics_tell_how_the_node_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -303,7 +303,12 @@ class WatchedWindow(ScriptedWindow):
         yield []
 
 
-@pytest.mark.parametrize("selector", [{}, {"image_transport": "compressed"}], indirect=True)
+@pytest.mark.parametrize(
+    "selector",
+    [{}, {"image_transport": "compressed"}],
+    indirect=True,
+    ids=["raw images", "compressed images"],
+)
 def test_the_window_shows_what_is_followed_where_it_was_in_that_image(world, selector):
     world.follow()
     selection = BoxSelection("cup")
