@@ -12,8 +12,6 @@ pytest.importorskip("PIL", reason="pillow, of the extra [train], is not installe
 
 from tiny_figures import WAVE, checkers, write_archive, write_unit, zero_ad_files
 
-pytest.importorskip("torch")
-
 from autrack_ros.training.pictures.animated import making, mega_glest
 from autrack_ros.training.pictures.animated.making import ANIMALS, VIEWS, make_cutouts, plan
 from autrack_ros.training.pictures.animated.mega_glest import GlestFigure, MegaGlest

@@ -25,8 +25,6 @@ from tiny_figures import (
     zero_ad_files,
 )
 
-pytest.importorskip("torch")
-
 from autrack_ros.training.pictures.animated.actors import Actors
 from autrack_ros.training.pictures.animated.animation import read_animation
 from autrack_ros.training.pictures.animated.archive import Archive

@@ -15,8 +15,6 @@ pytest.importorskip("launch_ros", reason="launch files need launch_ros")
 pytest.importorskip("autrack_ros.msg", reason="the node needs this package's messages")
 
 
-pytest.importorskip("torch")
-
 from bag_clips import FRAMES, make_sequence
 from ros_process import ROOT, environment
 

@@ -12,8 +12,6 @@ import pytest
 pytest.importorskip("rosbags", reason="bags need rosbags")
 
 
-pytest.importorskip("torch")
-
 from bag_clips import FRAMES, SIZE, STEP_NS, make_sequence, truth_boxes
 from rosbags.highlevel import AnyReader
 from typer.testing import CliRunner

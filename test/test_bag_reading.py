@@ -15,8 +15,6 @@ import pytest
 pytest.importorskip("rosbags", reason="bags need rosbags")
 
 
-pytest.importorskip("torch")
-
 from bag_clips import FRAMES, STEP_NS, copy_bag, make_sequence, truth_boxes
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 

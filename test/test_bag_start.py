@@ -17,9 +17,6 @@ pytest.importorskip("autrack_ros.msg", reason="the node needs this package's mes
 
 import rclpy
 from autrack_ros.msg import InitBox, Status, Track
-
-pytest.importorskip("torch")
-
 from bag_clips import FRAMES, STEP_NS, make_sequence, truth_boxes
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import ExternalShutdownException

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from safetensors import safe_open
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 from safetensors.torch import save_file
 from torch import zeros

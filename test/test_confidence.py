@@ -7,9 +7,8 @@ import math
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
-from lively import textured_image
+pytest.importorskip("torch", reason="needs torch: pip install torch")
+from pictures import textured_image
 
 from autrack_ros.tracking import Box, load_engine
 from autrack_ros.tracking.confidence import measure_response, peak_to_correlation_energy

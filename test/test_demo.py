@@ -16,10 +16,7 @@ pytest.importorskip("rclpy", reason="the demo needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="the demo needs this package's messages")
 
 
-pytest.importorskip("torch")
-
-import torch
-from lively import lively_network, textured_image
+from pictures import textured_image
 from rosbags.highlevel import AnyReader
 
 from autrack_ros.demo import pictures, report
@@ -273,6 +270,9 @@ def make_clip(path: Path, frames: int = 8) -> None:
 
 def test_demo_tracks_a_clip_from_end_to_end(tmp_path):
     make_clip(tmp_path / "clip.mp4")
+    torch = pytest.importorskip("torch", reason="needs torch: pip install torch")
+    from lively import lively_network
+
     torch.save(lively_network("siamfcpp_tinyconv").state_dict(), tmp_path / "weights.pth")
     done = run_demo(
         tmp_path / "out", "--clip", str(tmp_path / "clip.mp4"), "--box", "20,30,24,24",

@@ -15,7 +15,7 @@ pytest.importorskip("rosbags", reason="bags need rosbags")
 pytest.importorskip("matplotlib", reason="the plots need matplotlib")
 
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
 from bag_clips import FRAMES, SIZE, make_sequence, truth_boxes

@@ -13,8 +13,6 @@ pytest.importorskip("rosbags", reason="bags need rosbags")
 pytest.importorskip("matplotlib", reason="the plots need matplotlib")
 
 
-pytest.importorskip("torch")
-
 from bag_clips import FRAMES, make_sequence, truth_boxes
 from test_evaluate import files_of
 from typer.testing import CliRunner

@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from autrack_ros.training import fetch as fetch_module
 from autrack_ros.training.fetch import PACKAGES, fetch, unpack
 from autrack_ros.training.pictures.animated import making, mega_glest

@@ -2,10 +2,7 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
-from lively import textured_image
+from pictures import textured_image
 
 from autrack_ros.tracking import AdaptationSettings, Box, InvalidImageError, iou, load_engine
 from autrack_ros.tracking.follower import Follower

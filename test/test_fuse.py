@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
 from lively import template_box

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch", reason="needs torch: pip install torch")
+
 from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.errors import ConfigurationError
-
-pytest.importorskip("torch")
-
 from autrack_ros.training.config import load_config
 from autrack_ros.training.sources.base import TrainingObject, View
 from autrack_ros.training.sources.boxes import Boxes

@@ -232,7 +232,7 @@ def memory_mb(array: DiagnosticArray) -> float:
 def test_cleanup_gives_gpu_memory_back_when_nothing_of_the_network_is_left(
     ros: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="needs torch: pip install torch")
     left: list[object] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: left.append(network()))
     with tracker_thread("-r", "__ns:=/freed", runtime="torch", **QUICK) as node:

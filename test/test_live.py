@@ -22,7 +22,7 @@ pytest.importorskip("autrack_ros.msg", reason="the node needs this package's mes
 
 import rclpy
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
 from autrack_ros.msg import InitBox, TrackArray

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
-from lively import textured_image
+pytest.importorskip("torch", reason="needs torch: pip install torch")
+from pictures import textured_image
 
 from autrack_ros.evaluation.datasets import read_all
 from autrack_ros.evaluation.sequences import Sequence

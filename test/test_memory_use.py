@@ -27,13 +27,13 @@ def test_memory_is_unknown_where_the_system_does_not_tell(monkeypatch, tmp_path)
 
 
 def test_a_cpu_has_no_gpu_memory_and_cuda_is_not_started():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="needs torch: pip install torch")
     assert memory_use.gpu_memory_mb("cpu") is None
     assert not torch.cuda.is_initialized()
 
 
 def test_memory_of_the_gpu_grows_with_what_torch_takes():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="needs torch: pip install torch")
     if not torch.cuda.is_available():
         pytest.skip("needs a GPU")
     device = "cuda"

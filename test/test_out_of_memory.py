@@ -9,10 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
-from lively import PRESET_OF_NETWORK, lively_network, textured_image
+from lively import PRESET_OF_NETWORK, lively_network
+from pictures import textured_image
 
 from autrack_ros.tracking import AdaptationReport, AdaptationSettings, Box, Target, TrackingEngine
 from autrack_ros.tracking.runtimes.torch_runtime import TorchRuntime

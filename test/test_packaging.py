@@ -53,7 +53,7 @@ def test_version_is_that_of_package_xml():
 )
 def test_layers_below_the_node_load_no_ros(module):
     if module == "training":
-        pytest.importorskip("torch")
+        pytest.importorskip("torch", reason="needs torch: pip install torch")
     code = (
         f"import sys, autrack_ros.{module}; "
         "print(*(m for m in sys.modules if m.split('.')[0] == 'rclpy' or m.endswith('_msgs')))"

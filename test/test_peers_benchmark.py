@@ -15,7 +15,7 @@ from autrack_ros.evaluation.peers import windows
 from autrack_ros.evaluation.runner import Answer
 from autrack_ros.evaluation.sequences import Sequence
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 from autrack_ros.networks import NETWORKS
 from autrack_ros.tracking import (

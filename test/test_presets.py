@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 from autrack_ros.networks import NETWORKS
 from autrack_ros.tracking.errors import ConfigurationError

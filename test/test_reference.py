@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 from lively import template_box
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
 
@@ -192,9 +192,7 @@ def test_ten_steps_match_the_reference_descent(network, first_frame):
         method="bim", steps=10, step_size=float(reference["bim_alpha"]), epsilon=8.0
     )
     assert float(reference["bim_eps"]) == 8.0
-    adapted, report = adapt_template(
-        objective_of(network, search, targets), as_crop(z), settings
-    )
+    adapted, report = adapt_template(objective_of(network, search, targets), as_crop(z), settings)
     np.testing.assert_allclose(report.losses, reference["bim_loss"], rtol=1e-3)
     assert report.best_step == int(np.argmin(reference["bim_loss"]))
     expected = reference["bim_z"][report.best_step - 1]

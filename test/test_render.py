@@ -7,8 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from autrack_ros.training.pictures.models.catalogue import read_catalogue
 from autrack_ros.training.pictures.models.making import is_plain, render_libraries
 from autrack_ros.training.pictures.models.parts import load_parts

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
-from lively import PRESET_OF_NETWORK, lively_network, textured_image
+from lively import PRESET_OF_NETWORK, lively_network
+from pictures import textured_image
 
 from autrack_ros.networks import NETWORKS, export
 from autrack_ros.networks.checkpoint import load_weights

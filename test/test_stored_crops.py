@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from autrack_ros.training.pairs.crops import StoredCrops, stored_window
 
 SIZE = 64

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
 import yaml
-from lively import textured_image
+from pictures import textured_image
 
 from autrack_ros.tracking import AdaptationSettings, Box, load_engine
 from autrack_ros.tracking.errors import ConfigurationError

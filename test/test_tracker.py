@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
-from lively import PRESET_OF_NETWORK, lively_network, template_box, textured_image
+from lively import PRESET_OF_NETWORK, lively_network, template_box
+from pictures import textured_image
 
 from autrack_ros.networks import NETWORKS
 from autrack_ros.tracking import (

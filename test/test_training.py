@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
 from matplotlib.figure import Figure

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("torch", reason="needs torch: pip install torch")
 import torch
 from test_training import write_photos, write_set
 

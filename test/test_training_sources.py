@@ -11,9 +11,6 @@ import numpy as np
 import pytest
 
 from autrack_ros.tracking.boxes import Box
-
-pytest.importorskip("torch")
-
 from autrack_ros.training.sources import SOURCE_KINDS, DataError, TrainingObject
 from autrack_ros.training.sources.base import is_trainable
 from autrack_ros.training.sources.boxes import Boxes
