@@ -30,10 +30,10 @@ follow-demo: .venv ## a robot that is not there follows an object, over ROS 2, i
 	$(RUN) -m autrack_ros.demo.follow
 
 test: $(VENV)/for_tests lint ## check the style and the types, run all tests
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-jazzy: $(JAZZY)/installed ## the tests that need ROS 2, on Jazzy
-	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest -n 2 --dist loadfile \
+	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		$(shell grep -lE 'importorskip."(rclpy|autrack_ros.msg)"' test/test_*.py)
 
 test-without-torch: ## all tests where torch is not installed, as on a robot; what needs it is skipped by name

@@ -270,13 +270,8 @@ def make_clip(path: Path, frames: int = 8) -> None:
 
 def test_demo_tracks_a_clip_from_end_to_end(tmp_path):
     make_clip(tmp_path / "clip.mp4")
-    torch = pytest.importorskip("torch", reason="needs torch: pip install torch")
-    from lively import lively_network
-
-    torch.save(lively_network("siamfcpp_tinyconv").state_dict(), tmp_path / "weights.pth")
     done = run_demo(
         tmp_path / "out", "--clip", str(tmp_path / "clip.mp4"), "--box", "20,30,24,24",
-        "-p", "preset:=siamfcpp_tinyconv_vot", "-p", f"checkpoint:={tmp_path / 'weights.pth'}",
         "-p", "adaptation.steps:=2", "-p", "adaptation.support_crops:=1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

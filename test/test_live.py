@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -21,14 +22,9 @@ pytest.importorskip("rclpy", reason="the node needs ROS 2")
 pytest.importorskip("autrack_ros.msg", reason="the node needs this package's messages")
 
 import rclpy
-
-pytest.importorskip("torch", reason="needs torch: pip install torch")
-
-import torch
 from autrack_ros.msg import InitBox, TrackArray
 from autrack_ros.msg import Track as TrackMessage
 from bag_clips import FRAMES, STEP_NS, make_sequence, truth_boxes
-from lively import lively_network
 from rclpy.signals import SignalHandlerOptions
 from ros_node import ros_node
 from ros_process import wait_until
@@ -45,7 +41,8 @@ from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.frames import SourceError
 from autrack_ros.replay import link, live, processes
 from autrack_ros.replay.environment import prepare_environment
-from autrack_ros.tracking import Box
+from autrack_ros.tracking import DEFAULT_PRESET, Box
+from autrack_ros.tracking.presets import find_preset
 
 START = 2  # the target is not in the images before
 
@@ -69,8 +66,8 @@ def bags(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "of a test.pth"
-    torch.save(lively_network("siamfcpp_tinyconv").state_dict(), path)
+    path = tmp_path_factory.mktemp("weights") / "of a test.safetensors"
+    shutil.copy(find_preset(DEFAULT_PRESET).require_shipped_weights(), path)
     return path
 
 
@@ -173,8 +170,8 @@ def test_a_node_that_dies_is_told_and_the_answers_before_are_kept(
 ):
     at_image(monkeypatch, 5, signal.SIGKILL)
     done = evaluate(
-        bags, "/image/compressed", tmp_path / "r", "--preset", "siamfcpp_tinyconv_vot",
-        "--checkpoint", str(weights), "--runtime", "torch", "--adapt-steps", "1",
+        bags, "/image/compressed", tmp_path / "r", "--preset", DEFAULT_PRESET,
+        "--checkpoint", str(weights), "--runtime", "openvino", "--adapt-steps", "1",
     )  # fmt: skip
     assert done.exit_code == 1
     assert "tracker_node ended too early" in done.stderr
@@ -196,12 +193,7 @@ def test_a_node_that_is_silent_is_told(bags, weights, tmp_path, monkeypatch):
     prepare_environment(alone=True)
     monkeypatch.setattr(processes, "_STOP_TIMEOUT_S", 0.5)
     at_image(monkeypatch, 5, signal.SIGSTOP)
-    parameters = {
-        "preset": "siamfcpp_tinyconv_vot",
-        "checkpoint": str(weights),
-        "runtime": "torch",
-        "adaptation.method": "none",
-    }
+    parameters = {"checkpoint": str(weights), "adaptation.method": "none"}
     with Bag(bags["/image"]) as bag:
         clip = live.Clip(bag, "/image", FRAMES, START, Box(*truth_boxes()[START].tolist()))
         answers = live.run_real_time(clip, parameters, tmp_path, "sqlite3", 0.5, lambda: None)
@@ -247,9 +239,7 @@ def test_images_keep_their_distance_after_a_slow_start(bags, tmp_path, monkeypat
 
 def test_a_refused_box_is_told_with_the_reason(bags, weights, tmp_path):
     prepare_environment(alone=True)
-    parameters = {
-        "preset": "siamfcpp_tinyconv_vot", "checkpoint": str(weights), "runtime": "torch"
-    }  # fmt: skip
+    parameters = {"checkpoint": str(weights)}
     with Bag(bags["/image"]) as bag:
         clip = live.Clip(bag, "/image", FRAMES, 0, Box(1.0, 1.0, 500.0, 1.0))
         answers = live.run_lock_step(clip, parameters, tmp_path, "sqlite3", lambda: None)

@@ -17,6 +17,8 @@ from autrack_ros.evaluation.sequences import Sequence
 
 pytest.importorskip("torch", reason="needs torch: pip install torch")
 
+from known_tracker import start_known
+
 from autrack_ros.networks import NETWORKS
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
@@ -279,21 +281,6 @@ def test_the_picture_of_failures_shows_the_worst_first_with_the_best_of_the_othe
 
 
 # --- speed
-
-
-def start_known(image, box, threads):
-    """A tracker that knows the clip; threads above 1 make it end its process instead."""
-    assert threads == 1
-    known = speed.Clip()
-    index = 0
-
-    def follow(image):
-        nonlocal index
-        index += 1
-        assert np.array_equal(image, known.frame(index))
-        return known.box(index)
-
-    return follow
 
 
 def test_a_tracker_is_timed_in_a_process_of_its_own():

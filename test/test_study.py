@@ -31,14 +31,15 @@ from benchmarks.template_update.settings import Arm, load_settings
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ROOT / "config/study/template_update.yaml"
-SHIPPED = AdaptationSettings(steps=3)
+SHIPPED = AdaptationSettings(steps=3, support_crops=3)
 BOX = Box(60, 40, 40, 32)
+SHORT = {"steps": 2, "support_crops": 2}
 ARMS = [
     {"name": "no update", "kind": "none", "method": "none"},
-    {"name": "shipped update", "kind": "pixels", "steps": 2},
-    {"name": "random signs", "kind": "random_sign", "steps": 2},
-    {"name": "features", "kind": "features", "rate": 0.01, "steps": 2},
-    {"name": "head", "kind": "head", "rate": 1e-4, "steps": 2},
+    {"name": "shipped update", "kind": "pixels", **SHORT},
+    {"name": "random signs", "kind": "random_sign", **SHORT},
+    {"name": "features", "kind": "features", "rate": 0.01, **SHORT},
+    {"name": "head", "kind": "head", "rate": 1e-4, **SHORT},
 ]
 NAMES = [arm["name"] for arm in ARMS]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.training.config import OptimizationSettings, load_config
 from autrack_ros.training.learning.curve import draw_learning_curve
-from autrack_ros.training.learning.features import FeatureCache, FrozenLayers
+from autrack_ros.training.learning.features import FeatureCache, FrozenLayers, feature_extractor
 from autrack_ros.training.learning.feed import CachedFeed, Feed, LiveFeed
 from autrack_ros.training.learning.trainer import Trainer, TrainingError
 from autrack_ros.training.loop import share_weights, train
@@ -138,7 +139,13 @@ def _small_batches():
             if name.startswith("autrack_ros.training") and hasattr(module, "BATCH"):
                 patch.setattr(module, "BATCH", BATCH)
         patch.setattr("autrack_ros.training.learning.features.BLOCK", BLOCK)
+        # Layers that are the same are converted once, for all caches.
+        patch.setattr(
+            "autrack_ros.training.learning.features.feature_extractor",
+            functools.cache(feature_extractor),
+        )
         yield
+        frozen_layers.cache_clear()
 
 
 QUICK = OptimizationSettings(
@@ -186,8 +193,13 @@ def network(maker) -> LiteSiamFCpp:
     return network
 
 
+@functools.cache
+def frozen_layers(network: LiteSiamFCpp, layers: int) -> FrozenLayers:
+    return FrozenLayers(network, layers)
+
+
 def cache_in(folder: Path, maker: PairMaker, network: LiteSiamFCpp, layers: int) -> FeatureCache:
-    return FeatureCache(folder, maker, FrozenLayers(network, layers))
+    return FeatureCache(folder, maker, frozen_layers(network, layers))
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +350,7 @@ def test_a_round_that_is_interrupted_is_gone_on_with(maker, network, tmp_path):
 
 def test_the_depth_wise_kernels_of_the_backbone_can_stay(maker, network, tmp_path):
     settings = replace(QUICK, pairs=16, frozen_layers=9, backbone_kernels=False)
-    feed = LiveFeed(maker, FrozenLayers(network, 9), settings)
+    feed = LiveFeed(maker, frozen_layers(network, 9), settings)
     trainer = trainer_in(tmp_path, network, feed, settings)
     trainer.run()
     before = network.basemodel.state_dict()
@@ -362,7 +374,7 @@ def test_training_changes_the_layers_that_are_not_frozen_and_no_other(
     maker, network, tmp_path, frozen_layers
 ):
     settings = replace(QUICK, pairs=16, frozen_layers=frozen_layers)
-    feed = LiveFeed(maker, FrozenLayers(network, frozen_layers), settings)
+    feed = LiveFeed(maker, frozen_layers(network, frozen_layers), settings)
     trainer = trainer_in(tmp_path, network, feed, settings)
     trainer.run()
     trained = {id(p) for p in trainer.network.basemodel.layer_parameters(frozen_layers)}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joined_training
 import pytest
 
 pytest.importorskip("torch", reason="needs torch: pip install torch")
@@ -18,17 +19,31 @@ ROOT = Path(__file__).parents[1]
 FIELDS = ("loss", "cls", "ctr", "reg", "validation_loss", "learning_rate")
 
 
-def train(folder: Path, output: Path, *launcher: str) -> list[list[float]]:
-    """The losses of every step."""
-    program = [ROOT / "test" / "joined_training.py", folder, output]
+def train_with_two(folder: Path, output: Path) -> list[list[float]]:
+    """The losses of every step of two processes that torchrun starts."""
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     done = subprocess.run(
-        [sys.executable, *launcher, *program],
+        [sys.executable, *launcher, ROOT / "test" / "joined_training.py", folder, output],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    return losses_of(output)
+
+
+def train_alone(folder: Path, output: Path) -> list[list[float]]:
+    """The losses of every step of a process alone: this one, which has loaded torch."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("autrack_ros.training") and hasattr(module, "BATCH"):
+                patch.setattr(module, "BATCH", joined_training.BATCH)
+        joined_training.main(folder, output)
+    return losses_of(output)
+
+
+def losses_of(output: Path) -> list[list[float]]:
     with (output / "log.csv").open() as file:
         return [[float(row[name] or 0) for name in FIELDS] for row in csv.DictReader(file)]
 
@@ -36,12 +51,8 @@ def train(folder: Path, output: Path, *launcher: str) -> list[list[float]]:
 def test_two_processes_train_as_one_with_the_double_batch(tmp_path):
     write_set(tmp_path / "blocks")
     write_photos(tmp_path / "photos")
-    one = train(tmp_path, tmp_path / "one")
-    two = train(
-        tmp_path,
-        tmp_path / "two",
-        *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-    )
+    one = train_alone(tmp_path, tmp_path / "one")
+    two = train_with_two(tmp_path, tmp_path / "two")
     assert len(one) == len(two) == 4
     for expected, found in zip(one, two, strict=True):
         assert found == pytest.approx(expected, rel=1e-3, abs=2e-4)

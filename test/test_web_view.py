@@ -347,7 +347,7 @@ def test_box_drawn_in_the_browser_is_followed_by_the_node():
     with ros_node("client", "/real") as ros, chromium() as browser:
         client = Client(ros.node, ros.executor)
         place = ("-r", "__ns:=/real")
-        node = RosProcess(NODE, *place, runtime="torch", threads=1)
+        node = RosProcess(NODE, *place, threads=1)
         try:
             until(lambda: client.spin_once() or client.images.get_subscription_count(), "node", 90)
             view = View(*place)
