@@ -34,11 +34,11 @@ test: $(VENV)/for_tests lint ## check the style and the types, run all tests
 
 test-jazzy: $(JAZZY)/installed ## the tests that need ROS 2, on Jazzy
 	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
-		$(shell grep -lE 'importorskip."(rclpy|autrack_ros.msg)"' test/test_*.py)
+		$(shell grep -rlE 'importorskip."(rclpy|autrack_ros.msg)"' --include="test_*.py" test)
 
 test-without-torch: ## all tests where torch is not installed, as on a robot; what needs it is skipped by name
 	$(MAKE) VENV=$(BARE) $(BARE)/for_tests_without_torch
-	AMENT_PREFIX_PATH=$(CURDIR)/$(BARE) $(BARE)/bin/python -m pytest -n 2 --dist loadfile
+	AMENT_PREFIX_PATH=$(CURDIR)/$(BARE) $(BARE)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/for_tests ## ruff, and mypy with the installed ROS 2 and with what all supported ones have
 	$(RUN) -m ruff check .

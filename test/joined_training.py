@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from test_training import EASY, QUICK, keep_alive
+from small_training import EASY, QUICK, keep_alive
 
 from autrack_ros.networks.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.networks.lite import LiteSiamFCpp

@@ -118,6 +118,14 @@ def test_rooms_import_only_downwards() -> None:
     assert upwards == {("cli", "replay"), ("cli", "web")}  # for --live and --web alone
 
 
+def test_the_folders_of_the_tests_are_those_of_what_is_tested() -> None:
+    tests = {file.parent.relative_to(ROOT / "test") for file in ROOT.glob("test/**/test_*.py")}
+    assert len(tests) > 20
+    assert [
+        str(each) for each in tests if not any((r / each).is_dir() for r in (PACKAGE, ROOT))
+    ] == []
+
+
 SOURCES = [
     file
     for folder in ("autrack_ros", "benchmarks", "examples", "launch", "test")
