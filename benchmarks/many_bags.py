@@ -4,15 +4,21 @@
 
 Every run has the same number of threads. All must leave the same files, but for times; it says
 where they do not, and the exit status is 1. For the times, nothing else may run on the machine.
+
+Processor seconds are those of all processes (of Ray's only the one that asks). Where they grow
+with the jobs, cores slow each other down. ``--limit`` measures how far: as many runs of one job
+as there are jobs, at once, share nothing but the machine, and no engine can beat them.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from autrack_ros.evaluation.bags.making import make_bag, open_clip
@@ -34,6 +40,7 @@ def main() -> int:
     parser.add_argument("--tracker", default="autrack", help="a cheap one, to compare files only")
     parser.add_argument("--ray", action="store_true", help="also with --engine ray")
     parser.add_argument("--kill", action="store_true", help="also killed half way and resumed")
+    parser.add_argument("--limit", action="store_true", help="also what the machine allows")
     parser.add_argument("--keep", type=Path, help="new folder for bags and results")
     arguments = parser.parse_args()
     if arguments.keep is not None:
@@ -58,21 +65,45 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> int:
         runs["--engine ray"] = ("--engine", "ray")
     results: dict[str, dict[str, bytes]] = {}
     first_s = 0.0
-    print("| run | seconds | speed-up |\n|---|---|---|")
-    for number, (name, options) in enumerate(runs.items()):
-        output = folder / f"run{number}"
-        seconds = _finish(_start(bags, output, arguments, options))
+    print("| run | seconds | processor seconds | speed-up |\n|---|---|---|---|")
+
+    def run(name: str, *outputs: Path, options: tuple[str, ...]) -> None:
+        nonlocal first_s
+        seconds, processor_s = _time(bags, outputs, arguments, options)
         first_s = first_s or seconds
-        results[name] = _files(output)
-        print(f"| {name} | {seconds:.1f} | {first_s / seconds:.2f} |", flush=True)
+        results.update({f"{name}, {path.name}": _files(path) for path in outputs})
+        gain = "" if "killed" in name else f"{len(outputs) * first_s / seconds:.2f}"
+        print(f"| {name} | {seconds:.1f} | {processor_s:.1f} | {gain} |", flush=True)
+
+    for number, (name, options) in enumerate(runs.items()):
+        run(name, folder / f"run{number}", options=options)
+    if arguments.limit:
+        count = max(arguments.jobs)
+        outputs = [folder / f"limit{number}" for number in range(count)]
+        run(f"{count} of --jobs 1 at once", *outputs, options=("--jobs", "1"))
     if arguments.kill:
-        name, options = list(runs.items())[len(arguments.jobs) - 1]
-        output = folder / "killed"
-        done = _kill_half_way(_start(bags, output, arguments, options), output, len(names))
-        seconds = _finish(_start(bags, output, arguments, options))
-        results[f"{name}, killed"] = _files(output)
-        print(f"| {name}, killed with {done} of {len(names)} done: the rest | {seconds:.1f} | |")
+        for name, options in list(runs.items())[len(arguments.jobs) - 1 :]:
+            output = folder / f"killed{len(results)}"
+            done = _kill_half_way(_start(bags, output, arguments, options), output, len(names))
+            run(f"{name}, killed with {done} done: the rest", output, options=options)
     return _compare(results)
+
+
+def _time(
+    bags: Path, outputs: Sequence[Path], arguments: argparse.Namespace, options: tuple[str, ...]
+) -> tuple[float, float]:
+    """Seconds until the last of the runs ended, which start at once; processor seconds of all."""
+    before_s, started = _processor_seconds(), time.perf_counter()
+    processes = [_start(bags, output, arguments, options) for output in outputs]
+    if any([process.wait() for process in processes]):
+        raise SystemExit("a run has failed, see above")
+    return time.perf_counter() - started, _processor_seconds() - before_s
+
+
+def _processor_seconds() -> float:
+    """Of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _start(
@@ -84,14 +115,6 @@ def _start(
         [sys.executable, "-m", "autrack_ros.cli", *command, "--output", str(output)],
         stdout=subprocess.DEVNULL,
     )
-
-
-def _finish(process: subprocess.Popen[bytes]) -> float:
-    """Seconds until its end."""
-    started = time.perf_counter()
-    if process.wait() != 0:
-        raise SystemExit("the run has failed, see above")
-    return time.perf_counter() - started
 
 
 def _kill_half_way(process: subprocess.Popen[bytes], output: Path, count: int) -> int:

@@ -11,7 +11,7 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.actions import Node, SetParameter, SetRemap
+from launch_ros.actions import Node, SetRemap
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
@@ -63,10 +63,6 @@ def generate_launch_description() -> LaunchDescription:
             *(
                 SetRemap(src=name, dst=LaunchConfiguration(name))
                 for name in ("depth", "depth_camera_info")
-            ),
-            SetParameter(
-                "publish_tf",
-                ParameterValue(LaunchConfiguration("publish_tf"), value_type=bool),
             ),
             IncludeLaunchDescription(PythonLaunchDescriptionSource(tracker)),
             Node(

@@ -39,6 +39,13 @@ ARGUMENTS = (
         description="autrack, or another tracker as module:Class; empty: that of params_file",
     ),
     DeclareLaunchArgument(
+        "publish_tf",
+        default_value="",
+        choices=["", "true", "false"],
+        description="Publish a frame tracker/<id> for every target with a position; empty: as "
+        "params_file has it",
+    ),
+    DeclareLaunchArgument(
         "use_sim_time",
         default_value="false",
         choices=["true", "false"],
@@ -92,15 +99,19 @@ USE_SIM_TIME = {
 
 def describe_tracker(context: LaunchContext) -> list[Node]:
     """Describe the node; an argument that is not given leaves the parameter to the file."""
-    tracker = LaunchConfiguration("tracker").perform(context)
-    given = [{"tracker": tracker}] if tracker else []
+    types = {"tracker": str, "publish_tf": bool}
+    given = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=of_type)
+        for name, of_type in types.items()
+        if LaunchConfiguration(name).perform(context)
+    }
     return [
         Node(
             package="autrack_ros",
             executable="tracker_node",
             name="tracker",
             namespace=NAMESPACE,
-            parameters=[LaunchConfiguration("params_file"), USE_SIM_TIME, *given],
+            parameters=[LaunchConfiguration("params_file"), {**USE_SIM_TIME, **given}],
             remappings=REMAPPINGS,
             arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
             output="screen",

@@ -74,7 +74,7 @@ class EngineOptions:
             ConfigurationError: Ray is not installed.
         """
         if self.engine is EngineName.local:
-            from autrack_ros.evaluation.benchmark import LocalEngine
+            from autrack_ros.evaluation.local_engine import LocalEngine
 
             if self.address is not None:
                 raise typer.BadParameter("goes with --engine ray", param_hint="'--address'")

@@ -1,21 +1,14 @@
-"""Run a tracker over the sequences of a dataset, in one process or several."""
+"""Run a tracker over the sequences of a dataset; ``local_engine`` and ``ray_engine`` say where."""
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
-import signal
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from ctypes import c_ulonglong
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from autrack_ros.evaluation.child import end_with_parent
 from autrack_ros.evaluation.datasets import Readers
 from autrack_ros.evaluation.results import (
     ResultFolder,
@@ -35,21 +28,31 @@ Advance = Callable[[int, int], None]  # frames done, sequences done
 TrackOne = Callable[
     [FollowsTarget[Answer], Sequence, ResultFolder, Callable[[], None]], "str | None"
 ]
-REPORT_SECONDS = 0.2
+
+
+class Job(NamedTuple):
+    """What is done in every sequence; can be pickled where there are several processes."""
+
+    make_tracker: MakeTracker  # called once in every process
+    results: ResultFolder
+    track_one: TrackOne
+
+
+class Workers(Protocol):
+    """What reads sequences and tracks in them."""
+
+    def read(self, readers: Readers) -> list[Sequence | AutrackError]:
+        """The sequences in the order of their readers, or why one cannot be read."""
+
+    def track(self, sequences: list[Sequence], job: Job, advance: Advance) -> dict[str, str]:
+        """Track in all and save each; what went wrong, by sequence."""
 
 
 class Engine(Protocol):
     """Where sequences are tracked in."""
 
-    def run(
-        self,
-        sequences: list[Sequence],
-        make_tracker: MakeTracker,
-        results: ResultFolder,
-        advance: Advance,
-        track_one: TrackOne,
-    ) -> dict[str, str]:
-        """Track in all and save each; what went wrong, by sequence."""
+    def workers(self, at_most: int) -> AbstractContextManager[Workers]:
+        """They are there until the end of the context; more than ``at_most`` have nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,76 +97,33 @@ def run_benchmark(
     Raises:
         AutrackError: the tracker cannot be made, or a process was ended from outside.
     """
-    sequences, failures = _read(readers)
-    missing = [sequence for sequence in sequences if not results.is_done(sequence)]
-    total = sum(len(sequence.truth) for sequence in missing)
+    with engine.workers(len(readers)) as workers:
+        read = dict(zip(readers, workers.read(readers), strict=True))
+        sequences = [each for each in read.values() if not isinstance(each, AutrackError)]
+        failures = {
+            name: f"{name}: {each}" for name, each in read.items() if isinstance(each, AutrackError)
+        }
+        missing = [sequence for sequence in sequences if not results.is_done(sequence)]
+        total = sum(len(sequence.truth) for sequence in missing)
 
-    def advance(frames: int, finished: int) -> None:
-        report(frames, total, f"{finished} of {len(missing)} sequences")
+        def advance(frames: int, finished: int) -> None:
+            report(frames, total, f"{finished} of {len(missing)} sequences")
 
-    if missing:
-        one = track_one or track_and_save
-        failures |= engine.run(missing, make_tracker, results, advance, one)
+        if missing:
+            job = Job(make_tracker, results, track_one or track_and_save)
+            failures |= workers.track(missing, job, advance)
     complete = {each.name: each for each in sequences if each.name not in failures}
     loaded = {name: results.load(sequence) for name, sequence in complete.items()}
     results.save_summary({**summarize(loaded), "failed": failures})
     return BenchmarkRun(complete, loaded, failures, len(sequences) - len(missing))
 
 
-def _read(readers: Readers) -> tuple[list[Sequence], dict[str, str]]:
-    sequences, failures = [], {}
-    for name, read in readers.items():
-        try:
-            sequences.append(read())
-        except AutrackError as error:
-            failures[name] = f"{name}: {error}"
-    return sequences, failures
-
-
-@dataclass(frozen=True, slots=True)
-class LocalEngine:
-    """On the machine of the command.
-
-    Attributes:
-        jobs: number of processes, at least 1; with 1 it is this one.
-    """
-
-    jobs: int = 1
-
-    def run(
-        self,
-        sequences: list[Sequence],
-        make_tracker: MakeTracker,
-        results: ResultFolder,
-        advance: Advance,
-        track_one: TrackOne,
-    ) -> dict[str, str]:
-        """See ``Engine``."""
-        jobs = min(self.jobs, len(sequences))
-        if jobs > 1:
-            return _run_in_processes(sequences, make_tracker, results, jobs, advance, track_one)
-        return _run_here(sequences, make_tracker, results, advance, track_one)
-
-
-def _run_here(
-    sequences: list[Sequence],
-    make_tracker: MakeTracker,
-    results: ResultFolder,
-    advance: Advance,
-    track_one: TrackOne,
-) -> dict[str, str]:
-    tracker = make_tracker()
-    failures = {}
-    frames = itertools.count(1)
-
-    def step(finished: int) -> None:
-        advance(next(frames), finished)
-
-    for finished, sequence in enumerate(sequences):
-        error = track_one(tracker, sequence, results, partial(step, finished))
-        if error is not None:
-            failures[sequence.name] = error
-    return failures
+def read_one(read: Callable[[], Sequence]) -> Sequence | AutrackError:
+    """A sequence, or why it cannot be read."""
+    try:
+        return read()
+    except AutrackError as error:
+        return error
 
 
 def track_and_save(
@@ -187,68 +147,3 @@ def track_and_save(
         TrackedSequence(np.array(boxes, float), np.array(seconds), np.array(scores), states),
     )
     return None
-
-
-def _run_in_processes(
-    sequences: list[Sequence],
-    make_tracker: MakeTracker,
-    results: ResultFolder,
-    jobs: int,
-    advance: Advance,
-    track_one: TrackOne,
-) -> dict[str, str]:
-    # A fresh interpreter each: a fork would copy the locks of torch's and OpenVINO's threads.
-    context = multiprocessing.get_context("spawn")
-    counter = context.Value(c_ulonglong)
-    longest_first = sorted(sequences, key=lambda sequence: -len(sequence.truth))
-    with ProcessPoolExecutor(
-        jobs, context, _Worker.start, (make_tracker, results, counter, track_one)
-    ) as pool:
-        pending = {pool.submit(_Worker.run, sequence): sequence for sequence in longest_first}
-        errors: dict[str, str | None] = {}
-        try:
-            while pending:
-                done, _ = wait(pending, REPORT_SECONDS, FIRST_COMPLETED)
-                for future in done:
-                    errors[pending.pop(future).name] = future.result()
-                advance(counter.value, len(errors))
-        except BrokenProcessPool as error:
-            raise AutrackError(
-                f"a process was ended from outside, perhaps because {jobs} at a time take too much "
-                "memory; what was done is kept"
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    failed = {sequence.name: errors[sequence.name] for sequence in sequences}
-    return {name: error for name, error in failed.items() if error is not None}
-
-
-class _Worker:
-    """What a process of the pool keeps from one sequence to the next."""
-
-    make_tracker: MakeTracker
-    results: ResultFolder
-    counter: Any
-    track_one: TrackOne
-    tracker: FollowsTarget[Answer] | None = None
-
-    @classmethod
-    def start(
-        cls, make_tracker: MakeTracker, results: ResultFolder, counter: Any, track_one: TrackOne
-    ) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
-        end_with_parent()
-        cls.make_tracker, cls.results, cls.counter = make_tracker, results, counter
-        cls.track_one = staticmethod(track_one)
-
-    @classmethod
-    def run(cls, sequence: Sequence) -> str | None:
-        if cls.tracker is None:  # made here, and not at the start, its errors reach the parent
-            cls.tracker = cls.make_tracker()
-        return cls.track_one(cls.tracker, sequence, cls.results, cls.advance)
-
-    @classmethod
-    def advance(cls) -> None:
-        with cls.counter.get_lock():
-            cls.counter.value += 1

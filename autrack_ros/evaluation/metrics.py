@@ -33,6 +33,12 @@ COLUMNS = {
     "sr50": "SR50",
     "sr75": "SR75",
 }
+LEGEND = (  # of these, for pages
+    "AUC: success, the part of the frames whose overlap is above a threshold, averaged over 21 of "
+    "them; AO: mean overlap; SR50, SR75: part of the frames whose overlap is above 0.5 and 0.75; "
+    "P@20px: part whose centre is at most 20 pixels off; NP@0.2, NP-AUC: the same relative to the "
+    "box's size, at 0.2 and averaged up to 0.5. Frames without an annotated target do not count."
+)
 
 
 def present(truth: np.ndarray) -> np.ndarray:

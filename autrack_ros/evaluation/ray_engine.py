@@ -1,6 +1,6 @@
 """Sequences as tasks of a Ray cluster; their files come back to the one who asked.
 
-A worker reads the sequences itself, under the paths that they have here, and writes nothing that
+A worker reads the frames itself, under the paths that they have here, and writes nothing that
 stays: what its sequence gave is sent back and written here. Ray does the task of a lost worker
 again.
 """
@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import ray
 
-from autrack_ros.evaluation.benchmark import Advance, MakeTracker, TrackOne
+from autrack_ros.evaluation.benchmark import Advance, Job, MakeTracker, TrackOne, read_one
+from autrack_ros.evaluation.datasets import Readers
 from autrack_ros.evaluation.results import METRICS, ResultFolder, as_json, write_whole
 from autrack_ros.evaluation.runner import Answer, FollowsTarget
 from autrack_ros.evaluation.sequences import Sequence
@@ -54,24 +55,27 @@ class RayEngine:
         self._describe, self._threads, self._gpus = describe, threads, gpus
         self._address = address
 
-    def run(
-        self,
-        sequences: list[Sequence],
-        make_tracker: MakeTracker,
-        results: ResultFolder,
-        advance: Advance,
-        track_one: TrackOne,
-    ) -> dict[str, str]:
+    @contextmanager
+    def workers(self, at_most: int) -> Iterator[RayEngine]:
+        """See ``Engine``; those of the cluster are asked for when there is something to track."""
+        yield self
+
+    def read(self, readers: Readers) -> list[Sequence | AutrackError]:
+        """Read here, where the results are that say what is done."""
+        return [read_one(read) for read in readers.values()]
+
+    def track(self, sequences: list[Sequence], job: Job, advance: Advance) -> dict[str, str]:
         """Track and save; what went wrong, by sequence.
 
         Raises:
             AutrackError: there is no such cluster, a worker has another tracker or cannot make it,
                 or a sequence loses its worker again and again.
         """
+        make_tracker, results, track_one = job
+        settings, folder = results.settings, os.getcwd()
         with _connected(self._address):
             self._require_room()
-            job = _Job(make_tracker, self._describe, results.settings, track_one, os.getcwd())
-            shared = ray.put(job)
+            shared = ray.put(_Job(make_tracker, self._describe, settings, track_one, folder))
             longest_first = sorted(sequences, key=lambda sequence: -len(sequence.truth))
             do = ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_retries=_RETRIES)(
                 _track

@@ -18,9 +18,10 @@ import torch
 
 import autrack_ros.tracking
 from autrack_ros.evaluation import metrics, presence_tracker
-from autrack_ros.evaluation.benchmark import LocalEngine, MakeTracker, Report, run_benchmark
+from autrack_ros.evaluation.benchmark import MakeTracker, Report, run_benchmark
 from autrack_ros.evaluation.datasets import Readers, read_dataset
 from autrack_ros.evaluation.frames import image_frames
+from autrack_ros.evaluation.local_engine import LocalEngine
 from autrack_ros.evaluation.peers import networks, vit, windows
 from autrack_ros.evaluation.results import as_json, open_results
 from autrack_ros.evaluation.runner import Answer

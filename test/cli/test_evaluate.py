@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,9 +23,10 @@ from typer.testing import CliRunner
 
 from autrack_ros.cli import app
 from autrack_ros.cli.options import TrackerOptions
-from autrack_ros.evaluation import benchmark, metrics
+from autrack_ros.evaluation import local_engine, metrics
 from autrack_ros.evaluation.boxfiles import read_boxes
 from autrack_ros.evaluation.datasets import read_dataset
+from autrack_ros.evaluation.frames import SourceError
 from autrack_ros.evaluation.results import TrackedSequence, open_results, write_whole
 from autrack_ros.tracking.presence import TrackState
 
@@ -390,20 +392,41 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_files(stand_in, tmp_path, j
     assert {name: (run / "metrics" / name).stat().st_mtime_ns for name in done} == done
 
 
-def test_a_process_that_died_is_told(dataset, tmp_path, monkeypatch):
+@pytest.mark.parametrize("after", [0, 2], ids=["reading", "tracking"])
+def test_a_process_that_died_is_told(dataset, monkeypatch, after):
     class DyingPool(ThreadPoolExecutor):
         def __init__(self, *_):
             super().__init__()
+            self.living = after
 
-        def submit(self, *_):
+        def submit(self, *task):
+            self.living -= 1
+            if self.living >= 0:
+                return super().submit(*task)
             future: Future = Future()
             future.set_exception(BrokenProcessPool("died"))
             return future
 
-    monkeypatch.setattr(benchmark, "ProcessPoolExecutor", DyingPool)
+    monkeypatch.setattr(local_engine, "ProcessPoolExecutor", DyingPool)
     result = evaluate(dataset, "--jobs", 2)
     assert result.exit_code == 1
     assert result.stderr.startswith("autrack: a process was ended from outside")
+
+
+def whose(read: str) -> int:
+    """In place of a sequence: the process that reads it."""
+    if read == "damaged":
+        raise SourceError(read)
+    return os.getpid()
+
+
+def test_the_processes_of_the_jobs_read_the_sequences_too():
+    readers = {name: partial(whose, name) for name in ("a", "damaged", "b")}
+    with local_engine.LocalEngine(2).workers(len(readers)) as workers:
+        first, error, other = workers.read(readers)  # type: ignore[arg-type]
+    assert os.getpid() not in (first, other)
+    assert isinstance(error, SourceError)
+    assert str(error) == "damaged"
 
 
 def test_every_frame_is_told_with_its_errors(dataset, tmp_path):

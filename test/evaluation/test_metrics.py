@@ -150,3 +150,7 @@ def test_scores_equal_those_of_the_got10k_package():
     ao, sr50, _, _ = got10k._evaluate(overlaps[1:], np.ones(1))
     theirs = {"auc": success.mean(), "precision": precision[20], "ao": ao, "sr50": sr50}
     assert {name: ours[name] for name in theirs} == pytest.approx(theirs, abs=1e-6)
+
+
+def test_the_legend_of_pages_explains_every_column():
+    assert all(column in metrics.LEGEND for column in metrics.COLUMNS.values())

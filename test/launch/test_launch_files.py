@@ -68,3 +68,55 @@ def test_a_demo_with_a_wrong_box_names_it_and_leaves_no_process(tmp_path: Path, 
     finally:
         with suppress(ProcessLookupError):
             os.killpg(launch.pid, signal.SIGKILL)
+
+
+# In place of the node: says what it got.
+NODE = """#!{python}
+import sys
+import rclpy
+rclpy.init(args=sys.argv)
+node = rclpy.create_node("tracker")
+node.declare_parameter("publish_tf", False)
+print("publish_tf is", node.get_parameter("publish_tf").value, flush=True)
+rclpy.shutdown()
+"""
+
+
+def write_prefix(folder: Path) -> None:
+    """An installation of this tree's launch files and parameters, with a node that only tells."""
+    (folder / "share/ament_index/resource_index/packages").mkdir(parents=True)
+    (folder / "share/ament_index/resource_index/packages/autrack_ros").touch()
+    (folder / "share/autrack_ros").mkdir()
+    for name in ("launch", "config"):
+        (folder / "share/autrack_ros" / name).symlink_to(ROOT / name)
+    node = folder / "lib/autrack_ros/tracker_node"
+    node.parent.mkdir(parents=True)
+    node.write_text(NODE.format(python=sys.executable))
+    node.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("file", "in_params_file", "given", "expected"),
+    [
+        ("follow", False, (), True),
+        ("follow", True, ("publish_tf:=false",), False),
+        ("tracker", True, (), True),
+        ("tracker", False, ("publish_tf:=true",), True),
+    ],
+)
+def test_an_argument_wins_over_the_params_file(
+    tmp_path: Path, file: str, in_params_file: bool, given: tuple[str, ...], expected: bool
+) -> None:
+    write_prefix(tmp_path / "prefix")
+    parameters = tmp_path / "parameters.yaml"
+    parameters.write_text(f"/**: {{ros__parameters: {{publish_tf: {in_params_file}}}}}")
+    path = ROOT / "launch" / f"{file}.launch.py"
+    prefixes = f"{tmp_path / 'prefix'}:{os.environ.get('AMENT_PREFIX_PATH', '')}"
+    launch = subprocess.run(
+        [sys.executable, "-c", LAUNCH, str(path), f"params_file:={parameters}", *given],
+        env={**os.environ, **environment(claim_domain()), "AMENT_PREFIX_PATH": prefixes},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert f"publish_tf is {expected}" in launch.stdout, launch.stdout + launch.stderr

@@ -234,7 +234,7 @@ def test_a_wrong_setting_is_refused_by_name(wrong):
 def test_memory_stays_flat_over_twenty_initialisations():
     preset = PRESET_OF_NETWORK[SMALL]
     engine = TrackingEngine(TorchRuntime(lively_network(SMALL), preset), preset)
-    tracker = Tracker(engine, AdaptationSettings(steps=2))
+    tracker = Tracker(engine, AdaptationSettings(steps=2, support_crops=2))
     image = textured_image(240, 320)
 
     def resident_megabytes():

@@ -103,7 +103,7 @@ def _small_batches():
             functools.cache(feature_extractor),
         )
         yield
-        frozen_layers.cache_clear()
+        first_layers.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +126,12 @@ def network(maker) -> LiteSiamFCpp:
 
 
 @functools.cache
-def frozen_layers(network: LiteSiamFCpp, layers: int) -> FrozenLayers:
+def first_layers(network: LiteSiamFCpp, layers: int) -> FrozenLayers:
     return FrozenLayers(network, layers)
 
 
 def cache_in(folder: Path, maker: PairMaker, network: LiteSiamFCpp, layers: int) -> FeatureCache:
-    return FeatureCache(folder, maker, frozen_layers(network, layers))
+    return FeatureCache(folder, maker, first_layers(network, layers))
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +282,7 @@ def test_a_round_that_is_interrupted_is_gone_on_with(maker, network, tmp_path):
 
 def test_the_depth_wise_kernels_of_the_backbone_can_stay(maker, network, tmp_path):
     settings = replace(QUICK, pairs=16, frozen_layers=9, backbone_kernels=False)
-    feed = LiveFeed(maker, frozen_layers(network, 9), settings)
+    feed = LiveFeed(maker, first_layers(network, 9), settings)
     trainer = trainer_in(tmp_path, network, feed, settings)
     trainer.run()
     before = network.basemodel.state_dict()
@@ -306,7 +306,7 @@ def test_training_changes_the_layers_that_are_not_frozen_and_no_other(
     maker, network, tmp_path, frozen_layers
 ):
     settings = replace(QUICK, pairs=16, frozen_layers=frozen_layers)
-    feed = LiveFeed(maker, frozen_layers(network, frozen_layers), settings)
+    feed = LiveFeed(maker, first_layers(network, frozen_layers), settings)
     trainer = trainer_in(tmp_path, network, feed, settings)
     trainer.run()
     trained = {id(p) for p in trainer.network.basemodel.layer_parameters(frozen_layers)}

@@ -26,7 +26,7 @@ from autrack_ros.evaluation.bags.moments import (
 )
 from autrack_ros.evaluation.bags.reading import Bag, seconds
 from autrack_ros.evaluation.bags.tracks import Track, read_tracks
-from autrack_ros.evaluation.metrics import COLUMNS
+from autrack_ros.evaluation.metrics import COLUMNS, LEGEND
 from autrack_ros.evaluation.results import SequenceResult, as_json, summarize, write_whole
 
 _Shown = TypeVar("_Shown", Moment, SlowImage)
@@ -119,6 +119,7 @@ def write_overview(
         *_moments(moments, slow, bags),
         "<h2>Bags</h2>",
         page.table("Numbers of every bag", *_bag_table(bags), links=_links(bags)),
+        *([f'<p class="soft below">{escape(LEGEND)}</p>'] if summary["mean"] else []),
         *_long_term(summary),
         *_by_attribute(summary),
         "<details><summary>Settings, hashes and versions</summary>",
@@ -180,6 +181,8 @@ def _moments(
         cards = [_slow_card(image, bags[image.sequence], pictures) for image in slowest]
         meant = "Images that took more than twice the median of their bag."
         parts += _section("Slow", len(slow), meant, cards)
+    if parts and any(bag.truth is not None for bag in bags.values()):
+        parts.insert(0, "<p>The white dotted box is the annotated one.</p>")
     return parts or ["<p>None: nothing was lost, in doubt, on a wrong thing or slow.</p>"]
 
 

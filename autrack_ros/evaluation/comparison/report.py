@@ -14,7 +14,7 @@ from autrack_ros.evaluation.comparison import figures
 from autrack_ros.evaluation.comparison.compare import Comparison
 from autrack_ros.evaluation.comparison.partings import Parting, find_partings, pictures
 from autrack_ros.evaluation.comparison.runs import StoredRun
-from autrack_ros.evaluation.metrics import COLUMNS
+from autrack_ros.evaluation.metrics import COLUMNS, LEGEND
 from autrack_ros.evaluation.results import write_whole
 from autrack_ros.evaluation.sequences import Sequence as AnnotatedSequence
 from autrack_ros.evaluation.statistics import CLEAR_CHANGE, Difference
@@ -58,6 +58,7 @@ def write_report(
         '<p class="soft below">Success AUC, mean over the sequences.</p>',
         "<h2>Means</h2>",
         page.table("Means of every run", *_means(comparison)),
+        f'<p class="soft below">{escape(LEGEND)}</p>',
         "<h3>Gone and found</h3>",
         page.table("Long-term numbers of every run", *_long_term(comparison)),
         '<p class="soft below">F, precision and recall as in VOT-LT, averaged over the sequences; '
