@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise, product
 from pathlib import Path
@@ -21,9 +22,14 @@ def name_of(file: Path) -> str:
     return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def imported(file: Path, modules: set[str]) -> Iterator[str]:
     """The package's own modules that a file imports, also within functions and for types."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from (name if name in modules else str(node.module) for name in names)
@@ -31,6 +37,7 @@ def imported(file: Path, modules: set[str]) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
+@cache
 def graph(folder: Path) -> dict[str, set[str]]:
     files = {name_of(file): file for file in folder.rglob("*.py")}
     return {
@@ -147,7 +154,7 @@ def test_no_function_is_long() -> None:
     lengths = {
         f"{file.relative_to(ROOT)}:{node.name}": node.end_lineno - node.lineno + 1
         for file in SOURCES
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(file))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
     }
     assert lengths
