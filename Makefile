@@ -5,6 +5,8 @@ CLIP ?= .cache/bicycle
 BOX ?=
 PORT ?= 8080
 ADDRESS ?= 127.0.0.1
+# One more than two cores: many tests wait for processes that they started.
+WORKERS ?= 3
 
 VENV := .venv
 JAZZY := .venv-jazzy
@@ -30,15 +32,15 @@ follow-demo: .venv ## a robot that is not there follows an object, over ROS 2, i
 	$(RUN) -m autrack_ros.demo.follow
 
 test: $(VENV)/for_tests lint ## check the style and the types, run all tests
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-jazzy: $(JAZZY)/installed ## the tests that need ROS 2, on Jazzy
-	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		$(shell grep -rlE 'importorskip."(rclpy|autrack_ros.msg)"' --include="test_*.py" test)
 
 test-without-torch: ## all tests where torch is not installed, as on a robot; what needs it is skipped by name
 	$(MAKE) VENV=$(BARE) $(BARE)/for_tests_without_torch
-	AMENT_PREFIX_PATH=$(CURDIR)/$(BARE) $(BARE)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	AMENT_PREFIX_PATH=$(CURDIR)/$(BARE) $(BARE)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/for_tests ## ruff, and mypy with the installed ROS 2 and with what all supported ones have
 	$(RUN) -m ruff check .

@@ -22,7 +22,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 # Compiled once for all tests, and not into the cache of whoever runs them.
 os.environ["AUTRACK_CACHE"] = str(Path(__file__).parents[1] / ".cache/networks_of_tests")
 
-MAX_MEMORY_MB = 3 * 1024  # of one process: a laptop runs two beside all else
+MAX_MEMORY_MB = 3 * 1024  # of one process: a laptop runs several
 _over_the_limit = pytest.StashKey[bool]()
 _peaks_mb: dict[str, int] = {}  # of memory, by worker
 

@@ -22,8 +22,9 @@ FIELDS = ("loss", "cls", "ctr", "reg", "validation_loss", "learning_rate")
 def train_with_two(folder: Path, output: Path) -> list[list[float]]:
     """The losses of every step of two processes that torchrun starts."""
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    logs = ("--log-dir", folder / "logs")  # else it leaves a folder in /tmp
     done = subprocess.run(
-        [sys.executable, *launcher, ROOT / "test" / "joined_training.py", folder, output],
+        [sys.executable, *launcher, *logs, ROOT / "test" / "joined_training.py", folder, output],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
