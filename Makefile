@@ -10,16 +10,17 @@ WORKERS ?= 3
 
 VENV := .venv
 JAZZY := .venv-jazzy
+BARE := .venv-without-torch
 DOCS := .venv-docs
 RUN := $(VENV)/bin/python
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
 
-.PHONY: help demo web-demo follow-demo test test-jazzy lint docs dist train study clean .venv
+.PHONY: help demo web-demo follow-demo test test-jazzy test-without-torch lint docs dist train study clean .venv
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv $(filter .cache/%,$(CLIP)) ## track a clip over ROS 2 into demo_output/ (CLIP=video.mp4 BOX=x,y,w,h for another clip)
 	$(RUN) -m autrack_ros.demo --clip "$(CLIP)" $(if $(BOX),--box "$(BOX)")
@@ -35,7 +36,11 @@ test: $(VENV)/for_tests lint ## check the style and the types, run all tests
 
 test-jazzy: $(JAZZY)/installed ## the tests that need ROS 2, on Jazzy
 	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
-		$(shell grep -lE 'importorskip."(rclpy|autrack_ros.msg)"' test/test_*.py)
+		$(shell grep -rlE 'importorskip."(rclpy|autrack_ros.msg)"' --include="test_*.py" test)
+
+test-without-torch: ## all tests where torch is not installed, as on a robot; what needs it is skipped by name
+	$(MAKE) VENV=$(BARE) $(BARE)/for_tests_without_torch
+	AMENT_PREFIX_PATH=$(CURDIR)/$(BARE) $(BARE)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/for_tests ## ruff, and mypy with the installed ROS 2 and with what all supported ones have
 	$(RUN) -m ruff check .
@@ -102,6 +107,11 @@ $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xm
 $(VENV)/for_tests: $(VENV)/installed requirements-torch.txt
 	$(RUN) -m pip install -q -r requirements-torch.txt
 	$(RUN) -m pip install -q "autrack_ros[bag,train,test]"
+	touch $@
+
+$(BARE)/for_tests_without_torch: $(BARE)/installed
+	$(BARE)/bin/python -m pip install -q "autrack_ros[test]"
+	$(BARE)/bin/python -c 'import importlib.util as i, sys; sys.exit(i.find_spec("torch") and "something brings torch")'
 	touch $@
 
 # ROS 2 Jazzy in the same way. The tests take the modules of the tree, so it is made anew only for messages and files.

@@ -41,19 +41,19 @@ from autrack_ros.tracking import AutrackError, Box, TrackingEngine
 from autrack_ros.tracking.presets import Preset, find_preset
 from autrack_ros.tracking.runtimes.openvino_runtime import import_openvino
 from autrack_ros.tracking.runtimes.torch_runtime import TorchRuntime
-from autrack_ros.training import (
+from autrack_ros.training.config import TrainingConfig, load_config
+from autrack_ros.training.learning.feed import Feed
+from autrack_ros.training.learning.initial import IMAGENET, load_initial
+from autrack_ros.training.learning.trainer import Trainer
+from autrack_ros.training.loop import (
     load_crops,
     make_feed,
     make_network,
     read_sources,
     validation_set,
 )
-from autrack_ros.training.config import TrainingConfig, load_config
-from autrack_ros.training.feed import Feed
-from autrack_ros.training.initial import IMAGENET, load_initial
-from autrack_ros.training.pairs import PairMaker
-from autrack_ros.training.trainer import Trainer
-from autrack_ros.training.validation import ValidationSet
+from autrack_ros.training.pairs.maker import PairMaker
+from autrack_ros.training.validation.measuring import ValidationSet
 from benchmarks.machine import describe_machine
 from benchmarks.peers.ours import export_frame
 from benchmarks.peers.speed import Clip, positive, time_in_turns

@@ -26,7 +26,11 @@ from autrack_ros.evaluation.metrics import ious
 from autrack_ros.evaluation.runner import track
 from autrack_ros.tracking import AutrackError, Box, Tracker, TrackResult, load_tracker
 from autrack_ros.tracking.calibration import logit
-from autrack_ros.training.calibration import RIGHT_OVERLAP, ProbabilityQuality, reliability
+from autrack_ros.training.validation.calibration import (
+    RIGHT_OVERLAP,
+    ProbabilityQuality,
+    reliability,
+)
 from benchmarks.lost import SEED, Case, as_they_are, made
 from benchmarks.machine import describe_machine
 

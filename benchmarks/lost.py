@@ -44,9 +44,10 @@ from autrack_ros.tracking import (
 from autrack_ros.tracking.follower import Follower
 from autrack_ros.tracking.presence import PresenceSettings, TrackState
 from autrack_ros.tracking.wide_search import WideSearch
-from autrack_ros.training.held_out import held_out
 from autrack_ros.training.sources import SOURCE_KINDS
-from autrack_ros.training.validation import HIDDEN, make_clips
+from autrack_ros.training.validation.clips import HIDDEN
+from autrack_ros.training.validation.held_out import held_out
+from autrack_ros.training.validation.made_clips import make_clips
 from benchmarks.machine import describe_machine
 
 CUTOUTS = ("models", "tuxpaint-stamps", "sprites")

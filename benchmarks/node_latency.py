@@ -32,7 +32,7 @@ from std_msgs.msg import Header
 
 from autrack_ros.memory import reuse_large_blocks
 from autrack_ros.node import qos
-from autrack_ros.node.image_conversion import bgr_to_image
+from autrack_ros.node.outputs.image_messages import bgr_to_image
 from benchmarks.machine import describe_machine
 from benchmarks.node_process import WAIT_S, node_process, use_own_domain
 

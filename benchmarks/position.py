@@ -26,8 +26,8 @@ from std_msgs.msg import Header
 
 from autrack_ros.demo.world import Pinhole, Pose, View, look, seen_by_sensor
 from autrack_ros.drawing import Trail
-from autrack_ros.node.depth import DepthImages
-from autrack_ros.node.image_conversion import millimeters_to_image
+from autrack_ros.node.inputs.depth import DepthImages
+from autrack_ros.node.outputs.image_messages import millimeters_to_image
 from autrack_ros.node.positions import Positions
 from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.tracking import Follower, load_engine

@@ -28,10 +28,14 @@ from visualization_msgs.msg import MarkerArray
 
 from autrack_ros.drawing import Trail
 from autrack_ros.node import qos
-from autrack_ros.node.depth import DepthImages
-from autrack_ros.node.image_conversion import millimeters_to_image
-from autrack_ros.node.markers import MarkedTarget, TargetMarkers
-from autrack_ros.node.poses import PosePublications
+from autrack_ros.node.inputs.depth import DepthImages
+from autrack_ros.node.outputs.aim import Aims
+from autrack_ros.node.outputs.image_messages import millimeters_to_image
+from autrack_ros.node.outputs.markers import MarkedTarget, TargetMarkers
+from autrack_ros.node.outputs.output import Topics
+from autrack_ros.node.outputs.poses import Poses
+from autrack_ros.node.outputs.results import Counts, Results
+from autrack_ros.node.outputs.transforms import Transforms
 from autrack_ros.node.positions import Located, Positions
 from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.replay.environment import prepare_environment
@@ -92,6 +96,14 @@ class Frames:
         )
 
 
+class WithFrames(Topics):
+    """Topics, with the stand-in for TF."""
+
+    def make(self, kind: Any, topic: str, profile: Any) -> Any:
+        """A publisher."""
+        return Frames(self.node) if topic == "/tf" else super().make(kind, topic, profile)
+
+
 def milliseconds(act: Callable[[], Any]) -> tuple[float, Any]:
     """Time of a call, of the processor, and what it returned."""
     started = time.thread_time()
@@ -118,15 +130,11 @@ def located(rounds: int, count: int) -> tuple[float, float, dict[str, Located]]:
 
 def published(node: Node, rounds: int, places: dict[str, Located]) -> tuple[float, float]:
     """Median ms of poses, frames and angles, and of markers, all of them watched."""
-    frames = Frames(node)
-
-    def make(kind: Any, topic: str, profile: Any) -> Any:
-        return frames if topic == "/tf" else node.create_publisher(kind, topic, profile)
-
     optional: Any = SimpleNamespace(
         find=lambda topic, package: SimpleNamespace(TFMessage=SimpleNamespace)
     )
-    poses = PosePublications(make, optional, "tracker")
+    topics = WithFrames(node, optional, publish_tf=True)
+    outputs = [output(topics) for output in (Transforms, Aims, Poses)]
     watched = {
         "~/pose": PoseStamped,
         "~/pose_with_covariance": PoseWithCovarianceStamped,
@@ -136,7 +144,8 @@ def published(node: Node, rounds: int, places: dict[str, Located]) -> tuple[floa
     }
     for topic, kind in watched.items():
         node.create_subscription(kind, topic, lambda message: None, 1)
-    marker_publisher, markers = make(MarkerArray, "~/markers", qos.RESULT), TargetMarkers()
+    marker_publisher = topics.make(MarkerArray, "~/markers", qos.RESULT)
+    markers = TargetMarkers()
     time.sleep(1.0)  # until the ends have found each other
     shown = [
         MarkedTarget(name, box, (0, 0, 255), float(np.linalg.norm(places[name].measured_m)))
@@ -145,7 +154,8 @@ def published(node: Node, rounds: int, places: dict[str, Located]) -> tuple[floa
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + WARM_UP):
         head = header(number)
-        times[0].append(milliseconds(lambda: poses.publish(head, places, "0", INFO))[0])  # noqa: B023
+        results = Results(head, (), places, {}, "0", Counts(number, 0, 0.0), INFO)
+        times[0].append(milliseconds(lambda: [each.publish(results) for each in outputs])[0])  # noqa: B023
         times[1].append(
             milliseconds(
                 lambda: marker_publisher.publish(markers.update(head, INFO, shown, 1.0))  # noqa: B023

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from lively import textured_image
+from pictures import textured_image
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 
 from autrack_ros.evaluation.boxfiles import write_boxes

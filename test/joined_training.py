@@ -10,18 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from test_training import EASY, QUICK, keep_alive
+from small_training import EASY, QUICK, keep_alive
 
 from autrack_ros.networks.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.networks.lite import LiteSiamFCpp
 from autrack_ros.tracking.presets import LossSettings
-from autrack_ros.training.bank import CropBank
-from autrack_ros.training.features import FeatureBatch, FrozenLayers
-from autrack_ros.training.feed import LiveFeed
-from autrack_ros.training.pairs import PairMaker
-from autrack_ros.training.processes import joined
+from autrack_ros.training.learning.features import FeatureBatch, FrozenLayers
+from autrack_ros.training.learning.feed import LiveFeed
+from autrack_ros.training.learning.processes import joined
+from autrack_ros.training.learning.trainer import Trainer
+from autrack_ros.training.pairs.bank import CropBank
+from autrack_ros.training.pairs.maker import PairMaker
 from autrack_ros.training.sources.boxes import Boxes
-from autrack_ros.training.trainer import Trainer
 
 STEPS = 4
 BATCH = 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from functools import cache, lru_cache
 
-import cv2
 import numpy as np
 import torch
+from pictures import textured_image
 from torch import nn
 
 from autrack_ros.networks import NETWORKS
@@ -16,16 +16,6 @@ from autrack_ros.networks.siamese import SiameseNetwork
 from autrack_ros.tracking.presets import PRESETS
 
 PRESET_OF_NETWORK = {preset.network: preset for preset in reversed(list(PRESETS.values()))}
-
-
-def textured_image(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """HxWx3 uint8 with structure at several scales."""
-    random = np.random.default_rng(seed)
-    image = np.zeros((height, width, 3), np.float32)
-    for cells in (4, 16, 64):
-        noise = random.uniform(-1, 1, (cells, cells, 3)).astype(np.float32)
-        image += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(127 + 60 * image, 0, 255).astype(np.uint8)
 
 
 def batch(size: int, count: int = 2) -> torch.Tensor:

@@ -20,7 +20,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from autrack_ros.node import qos
-from autrack_ros.node.image_conversion import bgr_to_image
+from autrack_ros.node.outputs.image_messages import bgr_to_image
 from autrack_ros.tracking import Box
 
 MODULE = "autrack_ros.node.tracker_node"

@@ -1,4 +1,4 @@
-"""Pictures of a patch that moves and one that stands still, for tests with the default model."""
+"""Pictures for tests: a patch that moves and one that stands still; texture."""
 
 from __future__ import annotations
 
@@ -32,3 +32,13 @@ def picture(
 
 def moved(box: Box, shift: int) -> Box:
     return box._replace(x=box.x + shift)
+
+
+def textured_image(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """HxWx3 uint8 with structure at several scales."""
+    random = np.random.default_rng(seed)
+    image = np.zeros((height, width, 3), np.float32)
+    for cells in (4, 16, 64):
+        noise = random.uniform(-1, 1, (cells, cells, 3)).astype(np.float32)
+        image += cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(127 + 60 * image, 0, 255).astype(np.uint8)

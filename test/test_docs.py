@@ -310,7 +310,9 @@ def test_commands_name_what_there_is(page: Path) -> None:
         assert importlib.util.find_spec(module), module
 
 
-@pytest.mark.parametrize("folder", ["tracking", "node", "web"])
+@pytest.mark.parametrize(
+    "folder", ["tracking", "networks", "node", "node/inputs", "node/outputs", "web"]
+)
 def test_architecture_names_every_file(folder: str) -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     _, _, section = text.partition(f"\n## {folder}/\n")

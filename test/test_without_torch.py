@@ -61,8 +61,8 @@ def test_the_node_and_its_programs_are_imported():
     pytest.importorskip("rclpy")
     pytest.importorskip("autrack_ros.msg")
     done = run_without_torch(
-        "import autrack_ros.node.tracker_node, autrack_ros.node.select_target\n"
-        "import autrack_ros.node.clip_publisher, autrack_ros.replay\n"
+        "import autrack_ros.node.tracker_node, autrack_ros.select_target.select_target\n"
+        "import autrack_ros.clip_publisher.clip_publisher, autrack_ros.replay\n"
     )
     assert done.returncode == 0, done.stderr
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from importlib import metadata
-from pathlib import Path
 from typing import Annotated, Any
-from xml.etree import ElementTree
 
 import typer
 from typer.core import TyperGroup
@@ -25,6 +22,7 @@ from autrack_ros.cli.export import export
 from autrack_ros.cli.models import models
 from autrack_ros.cli.track import TrackCommand, track
 from autrack_ros.cli.train import train
+from autrack_ros.cli.version import version
 from autrack_ros.cli.vot import vot
 from autrack_ros.memory import reuse_large_blocks
 
@@ -72,19 +70,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Try it: [bold]autrack track clip.mp4 --box 59,14,56,86 --video tracked.mp4[/bold]",
 )
-
-
-def version() -> str:
-    """Version of the package, from its ``package.xml``, the one place where it is written."""
-    prefixes = filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))
-    manifests = [
-        Path(__file__).parents[2] / "package.xml",
-        *(Path(prefix) / "share" / "autrack_ros" / "package.xml" for prefix in prefixes),
-    ]
-    for manifest in manifests:
-        if manifest.is_file():
-            return ElementTree.parse(manifest).findtext("version", "unknown").strip()
-    return metadata.version("autrack_ros")
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autrack_ros.cli.console import err_console, progress_bar
 from autrack_ros.cli.extras import require
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from autrack_ros.evaluation.frames import Frames
 
 
 class Storage(str, Enum):
@@ -70,18 +76,32 @@ def bag(
     autrack bag OTB100/Basketball --format otb --output basketball_bag
     """
     require(rosbags="bag")
-    from autrack_ros.evaluation.bags.making import make_bag, open_clip, open_sequence
+    from autrack_ros.evaluation.bags.making import make_bag
 
-    if sequence_format is None:
-        frames, truth = open_clip(source, boxes)
-    elif boxes is None:
-        frames, truth = open_sequence(Path(source), sequence_format)
-    else:
-        raise typer.BadParameter("give one of both", param_hint="'--format', '--boxes'")
-    count = 0
-    with progress_bar() as progress:
-        task = progress.add_task("writing", total=frames.length, note="")
-        for count in make_bag(frames, truth, output, fps, storage.value, jpeg):
-            progress.update(task, completed=count)
+    frames, truth = _open(source, boxes, sequence_format)
+    count = _watch(make_bag(frames, truth, output, fps, storage.value, jpeg), frames.length)
     annotated = "no boxes" if truth is None else f"{len(truth)} boxes"
     err_console.print(f"wrote {output}: {count} images, {annotated}")
+
+
+def _open(
+    source: str, boxes: Path | None, sequence_format: str | None
+) -> tuple[Frames, np.ndarray | None]:
+    """The frames, and a box for each where they are known."""
+    from autrack_ros.evaluation.bags.making import open_clip, open_sequence
+
+    if sequence_format is None:
+        return open_clip(source, boxes)
+    if boxes is None:
+        return open_sequence(Path(source), sequence_format)
+    raise typer.BadParameter("give one of both", param_hint="'--format', '--boxes'")
+
+
+def _watch(written: Iterator[int], total: int | None) -> int:
+    """Show how far the writing is; the number of frames in the end."""
+    count = 0
+    with progress_bar() as progress:
+        task = progress.add_task("writing", total=total, note="")
+        for count in written:
+            progress.update(task, completed=count)
+    return count

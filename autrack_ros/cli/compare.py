@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -72,13 +72,20 @@ def compare(
     if json is not None:
         write_json(json, numbers)
     if output is not None:
-        require(matplotlib="plots")
-        from autrack_ros.evaluation.comparison.report import write_report
+        _write(comparison, numbers, output, dataset)
 
-        output.mkdir(parents=True, exist_ok=True)
-        write_json(output / "comparison.json", numbers)
-        read = None if dataset is None else _reader(dataset, comparison)
-        err_console.print(f"wrote {write_report(comparison, output, read)}", soft_wrap=True)
+
+def _write(
+    comparison: Comparison, numbers: dict[str, Any], output: Path, dataset: Path | None
+) -> None:
+    """Write numbers, plots and report into a folder."""
+    require(matplotlib="plots")
+    from autrack_ros.evaluation.comparison.report import write_report
+
+    output.mkdir(parents=True, exist_ok=True)
+    write_json(output / "comparison.json", numbers)
+    read = None if dataset is None else _reader(dataset, comparison)
+    err_console.print(f"wrote {write_report(comparison, output, read)}", soft_wrap=True)
 
 
 def _reader(dataset: Path, comparison: Comparison) -> ReadSequence:

@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autrack_ros.cli.chosen import (
-    DEFAULT_TIMEOUT_S,
-    OURS,
-    BackboneOption,
-    NeckheadOption,
-    NetOption,
-    TimeoutOption,
-    TrackerOption,
-    chosen_tracker,
-)
-from autrack_ros.cli.engines import (
-    AddressOption,
-    EngineName,
-    EngineOption,
-    JobsOption,
-    ThreadsOption,
-    chosen_engine,
-)
+from autrack_ros.cli.chosen import Choice
+from autrack_ros.cli.engines import EngineOptions
 from autrack_ros.cli.measuring import measure, set_threads
-from autrack_ros.cli.options import JsonOption, RecoverOption, TrackerOptions, with_tracker_options
+from autrack_ros.cli.options import JsonOption, RecoverOption, TrackerOptions
+from autrack_ros.cli.tables import with_tables
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.datasets import Readers
 
 
-@with_tracker_options
+@dataclass(frozen=True, slots=True)
+class SequenceOptions:
+    """Table of the options that say what the folder holds, and which of it is wanted."""
+
+    format: Annotated[
+        str,
+        typer.Option(
+            help="What the folder holds: folder (<sequence>/img/ and <sequence>/groundtruth.txt, "
+            "x,y,w,h a line), otb, got10k, lasot, uav123, trackingnet or vot."
+        ),
+    ] = "folder"
+    sequences: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Only these sequences.")
+    ] = None
+
+    def read(self, dataset: Path) -> Readers:
+        """The readers of the sequences.
+
+        Raises:
+            SourceError: the folder is not of the format.
+            typer.BadParameter: it lacks a sequence.
+        """
+        from autrack_ros.evaluation.datasets import read_dataset
+
+        readers = read_dataset(dataset, self.format)
+        if self.sequences is None:
+            return readers
+        wanted = self.sequences.split(",")
+        unknown = [name for name in wanted if name not in readers]
+        if unknown:
+            raise typer.BadParameter(
+                f"{', '.join(unknown)} not in {dataset}; accepted: {', '.join(readers)}",
+                param_hint="'--sequences'",
+            )
+        return {name: readers[name] for name in wanted}
+
+
+@with_tables
 def evaluate(
     dataset: Annotated[
         Path,
@@ -40,18 +63,9 @@ def evaluate(
             metavar="DATASET_DIR", help="Folder of annotated sequences.", show_default=False
         ),
     ],
-    options: TrackerOptions,
+    *,
     recover: RecoverOption = True,
-    format: Annotated[
-        str,
-        typer.Option(
-            help="What the folder holds: folder (<sequence>/img/ and <sequence>/groundtruth.txt, "
-            "x,y,w,h a line), otb, got10k, lasot, uav123, trackingnet or vot."
-        ),
-    ] = "folder",
-    sequences: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Only these sequences.")
-    ] = None,
+    wanted: SequenceOptions,
     json: JsonOption = None,
     results_dir: Annotated[
         Path | None,
@@ -59,15 +73,9 @@ def evaluate(
             help="Keep boxes, metrics and files to submit here; a run that was interrupted goes on."
         ),
     ] = None,
-    jobs: JobsOption = None,
-    threads: ThreadsOption = None,
-    engine: EngineOption = EngineName.local,
-    address: AddressOption = None,
-    tracker: TrackerOption = OURS,
-    backbone: BackboneOption = None,
-    neckhead: NeckheadOption = None,
-    net: NetOption = None,
-    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
+    where: EngineOptions,
+    choice: Choice,
+    options: TrackerOptions,
 ) -> None:
     """Measure a tracker on annotated sequences: one pass each, started once, never reset.
 
@@ -99,25 +107,8 @@ def evaluate(
 
     autrack evaluate sequences/ --tracker my_module:MyTracker --results-dir results/mine
     """
-    from autrack_ros.evaluation.datasets import read_dataset
-
-    models = {"backbone": backbone, "neckhead": neckhead, "net": net}
-    chosen = chosen_tracker(tracker, options, recover, models, timeout)
-    set_threads(threads)
-    readers = _chosen(read_dataset(dataset, format), sequences, dataset)
-    settings = {"format": format, "tracker": chosen.name, **chosen.describe()}
-    where = chosen_engine(engine, jobs, address, chosen)
-    measure(readers, chosen, settings, str(dataset), results_dir, where, json)
-
-
-def _chosen(readers: Readers, names: str | None, dataset: Path) -> Readers:
-    if names is None:
-        return readers
-    wanted = names.split(",")
-    unknown = [name for name in wanted if name not in readers]
-    if unknown:
-        raise typer.BadParameter(
-            f"{', '.join(unknown)} not in {dataset}; accepted: {', '.join(readers)}",
-            param_hint="'--sequences'",
-        )
-    return {name: readers[name] for name in wanted}
+    chosen = choice.resolve(options, recover)
+    set_threads(where.threads)
+    readers = wanted.read(dataset)
+    settings = {"format": wanted.format, "tracker": chosen.name, **chosen.describe()}
+    measure(readers, chosen, settings, str(dataset), results_dir, where.resolve(chosen), json)

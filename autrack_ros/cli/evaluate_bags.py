@@ -8,49 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autrack_ros.cli.chosen import (
-    DEFAULT_TIMEOUT_S,
-    OURS,
-    BackboneOption,
-    NeckheadOption,
-    NetOption,
-    TimeoutOption,
-    TrackerOption,
-    chosen_tracker,
-)
+from autrack_ros.cli.chosen import Choice
 from autrack_ros.cli.console import err_console
-from autrack_ros.cli.engines import (
-    AddressOption,
-    EngineName,
-    EngineOption,
-    JobsOption,
-    ThreadsOption,
-    chosen_engine,
-)
-from autrack_ros.cli.evaluate_bag import (
-    ImageTopicOption,
-    InitOption,
-    TargetOption,
-    TruthTopicOption,
-    bag_settings,
-    refuse_time_budget,
-)
+from autrack_ros.cli.engines import EngineOptions
+from autrack_ros.cli.evaluate_bag import BagTopicOptions, bag_settings, refuse_time_budget
 from autrack_ros.cli.extras import require
 from autrack_ros.cli.measuring import measure, set_threads
-from autrack_ros.cli.options import (
-    JsonOption,
-    RecoverOption,
-    TrackerOptions,
-    parse_box,
-    with_tracker_options,
-)
+from autrack_ros.cli.options import JsonOption, RecoverOption, TrackerOptions, parse_box
+from autrack_ros.cli.tables import with_tables
 
 if TYPE_CHECKING:
+    from autrack_ros.evaluation.bags.many import BagTopics
     from autrack_ros.evaluation.benchmark import BenchmarkRun
     from autrack_ros.evaluation.results import ResultFolder
 
 
-@with_tracker_options
+@with_tables
 def evaluate_bags(
     bags: Annotated[
         str,
@@ -60,7 +33,7 @@ def evaluate_bags(
             show_default=False,
         ),
     ],
-    image_topic: ImageTopicOption,
+    topics: BagTopicOptions,
     output: Annotated[
         Path,
         typer.Option(
@@ -69,21 +42,12 @@ def evaluate_bags(
             show_default=False,
         ),
     ],
-    options: TrackerOptions,
+    *,
     recover: RecoverOption = True,
-    truth_topic: TruthTopicOption = None,
-    init: InitOption = None,
-    target: TargetOption = "",
     json: JsonOption = None,
-    jobs: JobsOption = None,
-    threads: ThreadsOption = None,
-    engine: EngineOption = EngineName.local,
-    address: AddressOption = None,
-    tracker: TrackerOption = OURS,
-    backbone: BackboneOption = None,
-    neckhead: NeckheadOption = None,
-    net: NetOption = None,
-    timeout: TimeoutOption = DEFAULT_TIMEOUT_S,
+    where: EngineOptions,
+    choice: Choice,
+    options: TrackerOptions,
 ) -> None:
     """Measure a tracker on every image of many bags: one table, and a report for each bag.
 
@@ -101,38 +65,39 @@ def evaluate_bags(
     autrack compare runs/old runs/new --output comparison/
     """
     require(rosbags="bag", matplotlib="plots")
-    if truth_topic is None and init is None:
+    from autrack_ros.evaluation.bags.many import FORMAT, bag_readers, find_bags, track_bag
+
+    named = _named(topics)
+    refuse_time_budget(options)
+    chosen = choice.resolve(options, recover)
+    set_threads(where.threads)
+    settings = bag_settings(chosen)
+    measure(
+        bag_readers(find_bags(bags), named),
+        chosen,
+        {"format": FORMAT, **settings},
+        bags,
+        output,
+        where.resolve(chosen),
+        json,
+        partial(track_bag, settings),
+        partial(_write_overview, f"{bags}: {chosen.name}"),
+    )
+
+
+def _named(topics: BagTopicOptions) -> BagTopics:
+    """What is read of every bag."""
+    from autrack_ros.evaluation.bags.many import BagTopics
+
+    init = topics.init
+    if topics.truth_topic is None and init is None:
         raise typer.BadParameter(
             "say where the target is: X,Y,W,H on the first image, or a topic; or give "
             "--truth-topic",
             param_hint="'--init'",
         )
-    refuse_time_budget(options)
-    from autrack_ros.evaluation.bags.many import (
-        FORMAT,
-        BagTopics,
-        bag_readers,
-        find_bags,
-        track_bag,
-    )
-
-    models = {"backbone": backbone, "neckhead": neckhead, "net": net}
-    chosen = chosen_tracker(tracker, options, recover, models, timeout)
-    set_threads(threads)
-    box = parse_box(init, "--init") if init is not None and "," in init else init
-    topics = BagTopics(image_topic, truth_topic, box, target)
-    settings = bag_settings(chosen)
-    measure(
-        bag_readers(find_bags(bags), topics),
-        chosen,
-        {"format": FORMAT, **settings},
-        bags,
-        output,
-        chosen_engine(engine, jobs, address, chosen),
-        json,
-        partial(track_bag, settings),
-        partial(_write_overview, f"{bags}: {chosen.name}"),
-    )
+    start = parse_box(init, "--init") if init is not None and "," in init else init
+    return BagTopics(topics.image_topic, topics.truth_topic, start, topics.target)
 
 
 def _write_overview(title: str, results: ResultFolder, run: BenchmarkRun) -> None:

@@ -54,7 +54,7 @@ def measure(
     from tempfile import TemporaryDirectory
 
     from autrack_ros.evaluation.benchmark import run_benchmark, track_and_save
-    from autrack_ros.evaluation.results import open_results, summarize
+    from autrack_ros.evaluation.results import open_results
     from autrack_ros.tracking import AutrackError
     from autrack_ros.tracking.threads import thread_count
 
@@ -78,17 +78,26 @@ def measure(
     if run.done_before:
         told = f"{path}: {run.done_before} of {len(readers)} sequences were done before"
         err_console.print(told, soft_wrap=True)
-    summary = summarize(run.results)
-    if json != "-":
-        _print_tables(run.results, summary, speeds)
-    if json is not None:
-        head = {"dataset": dataset, **settings, "failed": run.failures}
-        write_json(json, head | _rows(run.results, summary, speeds))
+    _tell(run, speeds, {"dataset": dataset, **settings}, json)
     if run.failures:
         raise AutrackError(
             f"{len(run.failures)} of {len(readers)} sequences failed, the others count:\n"
             + "\n".join(run.failures.values())
         )
+
+
+def _tell(
+    run: BenchmarkRun, speeds: dict[str, Any], settings: dict[str, Any], json: str | None
+) -> None:
+    """Print the tables, write the JSON."""
+    from autrack_ros.evaluation.results import summarize
+
+    summary = summarize(run.results)
+    if json != "-":
+        _print_tables(run.results, summary, speeds)
+    if json is not None:
+        head = {**settings, "failed": run.failures}
+        write_json(json, head | _rows(run.results, summary, speeds))
 
 
 def _load(chosen: ChosenTracker, threads: int) -> FollowsTarget[Answer]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import inspect
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from autrack_ros.cli.version import version
 
 if TYPE_CHECKING:
     from autrack_ros.evaluation.presence_tracker import PresenceTracker
@@ -136,6 +135,13 @@ class TrackerOptions:
         ),
     ] = 8.0
 
+    @property
+    def changed(self) -> list[str]:
+        """Names of the options that are not as by default."""
+        usual = TrackerOptions()
+        names = [option.name for option in fields(self)]
+        return [name for name in names if getattr(self, name) != getattr(usual, name)]
+
     def adaptation(self) -> AdaptationSettings:
         """The settings of the template update.
 
@@ -193,7 +199,6 @@ class TrackerOptions:
         import cv2
         import numpy as np
 
-        from autrack_ros.cli.app import version
         from autrack_ros.tracking import CheckpointError, resolve_device
         from autrack_ros.tracking.presets import find_preset
         from autrack_ros.tracking.runtimes import resolve_runtime
@@ -222,30 +227,6 @@ class TrackerOptions:
                 runtime: version_of(runtime),
             },
         }
-
-
-def with_tracker_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a typer command every option of ``TrackerOptions``; it takes them as ``options``."""
-    hints = get_type_hints(command, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(command).parameters.items()
-        if name != "options"
-    ]
-    table_hints = get_type_hints(TrackerOptions, include_extras=True)
-    table = [
-        parameter.replace(annotation=table_hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(TrackerOptions).parameters.items()
-    ]
-
-    @functools.wraps(command)
-    def run(**values: Any) -> None:
-        chosen = TrackerOptions(**{option.name: values.pop(option.name) for option in table})
-        command(options=chosen, **values)
-
-    run.__signature__ = inspect.Signature([*own, *table])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *table]}
-    return run
 
 
 def parse_box(text: str, option: str = "--box") -> Box:

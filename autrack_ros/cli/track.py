@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,14 +14,16 @@ from typer.core import TyperCommand
 
 from autrack_ros.cli.console import err_console, progress_bar, write_json
 from autrack_ros.cli.extras import require
-from autrack_ros.cli.options import TrackerOptions, parse_box, with_tracker_options
+from autrack_ros.cli.options import TrackerOptions, parse_box
+from autrack_ros.cli.tables import with_tables
 
 if TYPE_CHECKING:
     import numpy as np
 
     from autrack_ros.evaluation.frames import Frames
     from autrack_ros.evaluation.runner import TrackedFrame
-    from autrack_ros.tracking import Box, Tracker, TrackResult
+    from autrack_ros.evaluation.video import VideoFile
+    from autrack_ros.tracking import AdaptationReport, AutrackError, Box, Tracker, TrackResult
     from autrack_ros.web.local_bridge import LocalBridge
 
 INTERRUPTED_STATUS = 130
@@ -41,7 +43,76 @@ class TrackCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-@with_tracker_options
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """Table of the options of the page for a browser."""
+
+    web: Annotated[bool, typer.Option(help="Serve a page in which to draw boxes and to watch.")] = (
+        False
+    )
+    web_address: Annotated[
+        str, typer.Option(help="Its address; 0.0.0.0 lets others in, by a token.")
+    ] = "127.0.0.1"
+    web_port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0: a free one.")] = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """Table of the options that name the files to write."""
+
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write the boxes here, one x,y,w,h a line, frame 1 included."),
+    ] = None
+    video: Annotated[
+        Path | None,
+        typer.Option(help="Write an .mp4 with box, score and response map here."),
+    ] = None
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a summary (frames, fps, adaptation) here; without FILE, to stdout.",
+        ),
+    ] = None
+
+    def prepare(self) -> None:
+        """Make their folders, and fail now rather than after an hour of tracking.
+
+        Raises:
+            typer.BadParameter: one file is to hold two things.
+            OSError: a file cannot be written.
+        """
+        summary = None if self.json in (None, "-") else Path(str(self.json))
+        text_files = [path for path in (self.output, summary) if path is not None]
+        if self.video is not None and self.video in text_files:
+            raise typer.BadParameter(f"{self.video} is also to hold text", param_hint="'--video'")
+        for path in (*text_files, *([self.video] if self.video else [])):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        for path in text_files:
+            path.open("a").close()
+
+
+@dataclass(slots=True)
+class _Tracked:
+    """What has been tracked so far, and how it ended."""
+
+    boxes: list[Box] = field(default_factory=list)
+    update_seconds: list[float] = field(default_factory=list)
+    report: AdaptationReport | None = None
+    interrupted: bool = False
+    failure: AutrackError | None = None
+
+    def add(self, frame: TrackedFrame[TrackResult]) -> None:
+        """Take note of a frame; the first has the report."""
+        self.boxes.append(frame.box)
+        if frame.report is not None:
+            self.report = frame.report
+        else:
+            self.update_seconds.append(frame.seconds)
+
+
+@with_tables
 def track(
     source: Annotated[
         str,
@@ -49,7 +120,7 @@ def track(
             help="A video file, a folder of images, or the index of a camera.", show_default=False
         ),
     ],
-    options: TrackerOptions,
+    *,
     box: Annotated[
         str | None,
         typer.Option(
@@ -59,33 +130,12 @@ def track(
             show_default=False,
         ),
     ] = None,
-    web: Annotated[
-        bool, typer.Option(help="Serve a page in which to draw boxes and to watch.")
-    ] = False,
-    web_address: Annotated[
-        str, typer.Option(help="Its address; 0.0.0.0 lets others in, by a token.")
-    ] = "127.0.0.1",
-    web_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Its port; 0: a free one.")
-    ] = 8080,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Write the boxes here, one x,y,w,h a line, frame 1 included."),
-    ] = None,
-    video: Annotated[
-        Path | None,
-        typer.Option(help="Write an .mp4 with box, score and response map here."),
-    ] = None,
-    json: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write a summary (frames, fps, adaptation) here; without FILE, to stdout.",
-        ),
-    ] = None,
+    page: PageOptions,
+    files: FileOptions,
     max_frames: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many frames.")
     ] = None,
+    options: TrackerOptions,
 ) -> None:
     """Follow one target through a video, a folder of images or a camera.
 
@@ -100,89 +150,111 @@ def track(
     autrack track clip.mp4 --web --output boxes.txt (draw the box in a browser)
     """
     target = None if box is None else parse_box(box)
-    if target is None and not web:
+    if target is None and not page.web:
         raise typer.BadParameter(
             "say where the target is on frame 1, or draw it with --web", param_hint="'--box'"
         )
-    if web:
+    if page.web:
         require(aiohttp="web", segno="web")
-    from autrack_ros.evaluation.boxfiles import write_boxes
     from autrack_ros.evaluation.frames import open_frames
-    from autrack_ros.evaluation.video import VideoFile
-    from autrack_ros.tracking import AutrackError
 
     frames = open_frames(source)
-    summary_file = None if json in (None, "-") else Path(str(json))
-    text_files = [path for path in (output, summary_file) if path is not None]
-    if video is not None and video in text_files:
-        raise typer.BadParameter(f"{video} is also to hold text", param_hint="'--video'")
-    for path in (*text_files, *([video] if video else [])):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    for path in text_files:  # better refused now than after an hour of tracking
-        path.open("a").close()
-    sink_file = VideoFile(video, frames.fps or 25.0) if video else None
+    files.prepare()
+    sink = _video(files.video, frames)
     tracker = options.load()
+    tracked = _track(tracker, frames, target, max_frames, page, sink)
+    if tracked.report is None:
+        if page.web and tracked.failure is None and not tracked.interrupted:
+            err_console.print(f"{source}: no target was drawn")
+            return
+        raise tracked.failure or typer.Exit(INTERRUPTED_STATUS)
+    _write(source, options.preset, tracker, tracked, files)
+    _tell_missing(frames, tracked, max_frames)
 
-    boxes: list[Box] = []
-    update_seconds: list[float] = []
-    report = None
-    interrupted = False
-    failure: AutrackError | None = None
+
+def _video(path: Path | None, frames: Frames) -> VideoFile | None:
+    from autrack_ros.evaluation.video import VideoFile
+
+    return VideoFile(path, frames.fps or 25.0) if path else None
+
+
+def _track(
+    tracker: Tracker,
+    frames: Frames,
+    target: Box | None,
+    max_frames: int | None,
+    page: PageOptions,
+    sink: VideoFile | None,
+) -> _Tracked:
+    """Track until the frames end, somebody interrupts, or an error: what was tracked is kept."""
+    from autrack_ros.tracking import AutrackError
+
+    tracked = _Tracked()
     total = frames.length if max_frames is None else min(max_frames, frames.length or max_frames)
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bar())
-        sink = stack.enter_context(sink_file) if sink_file else None
-        task = progress.add_task("adapting" if options.adapt else "starting", total=total, note="")
+        if sink is not None:
+            stack.enter_context(sink)
+        started = "adapting" if tracker.adaptation.enabled else "starting"
+        task = progress.add_task(started, total=total, note="")
         try:
-            shown = _watched(stack, tracker, frames, web_address, web_port) if web else None
+            shown = _watched(stack, tracker, frames, page) if page.web else None
             for frame in _run(tracker, islice(frames, max_frames), target, shown):
-                boxes.append(frame.box)
-                if frame.report is not None:
-                    report = frame.report
-                else:
-                    update_seconds.append(frame.seconds)
+                tracked.add(frame)
                 if sink is not None:
-                    sink.write(annotated(frame, boxes[-TRAIL_FRAMES:]))
+                    sink.write(annotated(frame, tracked.boxes[-TRAIL_FRAMES:]))
                 progress.update(
                     task, advance=1, description="tracking", note=f"score {frame.score:.2f}"
                 )
         except KeyboardInterrupt:
-            interrupted = True
-        except AutrackError as error:  # what was tracked so far is kept
-            failure = error
-    if report is None:
-        if web and failure is None and not interrupted:
-            err_console.print(f"{source}: no target was drawn")
-            return
-        raise failure or typer.Exit(INTERRUPTED_STATUS)
+            tracked.interrupted = True
+        except AutrackError as error:
+            tracked.failure = error
+    return tracked
 
-    if output is not None:
-        write_boxes(output, boxes)
+
+def _write(
+    source: str, preset: str, tracker: Tracker, tracked: _Tracked, files: FileOptions
+) -> None:
+    """Write boxes and summary.
+
+    Raises:
+        AutrackError: what ended the tracking.
+    """
+    from autrack_ros.evaluation.boxfiles import write_boxes
+
+    assert tracked.report is not None
+    if files.output is not None:
+        write_boxes(files.output, tracked.boxes)
+    runtime = tracker.engine.runtime
     summary = {
         "source": source,
-        "preset": options.preset,
-        "device": tracker.engine.runtime.device,
-        "runtime": tracker.engine.runtime.name,
-        "precision": tracker.engine.runtime.precision,
-        "frames": len(boxes),
-        **speed(update_seconds),
-        "adaptation": asdict(report),
+        "preset": preset,
+        "device": runtime.device,
+        "runtime": runtime.name,
+        "precision": runtime.precision,
+        "frames": len(tracked.boxes),
+        **speed(tracked.update_seconds),
+        "adaptation": asdict(tracked.report),
     }
-    if json is not None:
-        write_json(json, summary)
-    if failure is not None:
-        raise failure
-    err_console.print(_told(summary, [path for path in (output, video) if path is not None]))
-    complete = not interrupted and max_frames is None
-    if complete and frames.length is not None and len(boxes) < frames.length:
-        err_console.print(f"{source}: {len(boxes)} of {frames.length} announced frames were read")
-    if interrupted and frames.length is not None:
+    if files.json is not None:
+        write_json(files.json, summary)
+    if tracked.failure is not None:
+        raise tracked.failure
+    written = [path for path in (files.output, files.video) if path is not None]
+    err_console.print(_told(summary, written))
+
+
+def _tell_missing(frames: Frames, tracked: _Tracked, max_frames: int | None) -> None:
+    """Say where a clip ended early; a camera is always ended by hand."""
+    count, complete = len(tracked.boxes), not tracked.interrupted and max_frames is None
+    if complete and frames.length is not None and count < frames.length:
+        err_console.print(f"{frames.name}: {count} of {frames.length} announced frames were read")
+    if tracked.interrupted and frames.length is not None:
         raise typer.Exit(INTERRUPTED_STATUS)
 
 
-def _watched(
-    stack: ExitStack, tracker: Tracker, frames: Frames, address: str, port: int
-) -> LocalBridge:
+def _watched(stack: ExitStack, tracker: Tracker, frames: Frames, page: PageOptions) -> LocalBridge:
     """Serve the page until the stack ends; say where it is."""
     from autrack_ros.web.guard import Access
     from autrack_ros.web.local_bridge import LocalBridge
@@ -191,7 +263,7 @@ def _watched(
 
     is_clip = frames.length is not None
     bridge = LocalBridge(frames.name, tracker, frames.fps or 25.0, is_clip)
-    server = WebServer(Access(address, port), bridge)
+    server = WebServer(Access(page.web_address, page.web_port), bridge)
     stack.callback(server.stop, "the clip has ended")
     server.start()
     bridge.start(server.hub)

@@ -36,10 +36,10 @@ def train(
     from autrack_ros.tracking.torch_presence import require_torch
 
     require_torch("autrack train")
-    from autrack_ros import training
+    from autrack_ros.training import loop
 
     if show_pairs is not None:
-        training.show_pairs(config, show_pairs)
+        loop.show_pairs(config, show_pairs)
         err_console.print(f"wrote {show_pairs}")
         return
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -51,5 +51,5 @@ def train(
                 tasks[stage] = progress.add_task(stage, total=total, note="")
             progress.update(tasks[stage], completed=done, total=total, note=note)
 
-        weights = training.train(config, output_dir, device, report)
+        weights = loop.train(config, output_dir, device, report)
     err_console.print(f"wrote {weights}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from autrack_ros.cli.options import RecoverOption, TrackerOptions, with_tracker_options
+from autrack_ros.cli.options import RecoverOption, TrackerOptions
+from autrack_ros.cli.tables import with_tables
 
 
-@with_tracker_options
-def vot(options: TrackerOptions, recover: RecoverOption = True) -> None:
+@with_tables
+def vot(*, recover: RecoverOption = True, options: TrackerOptions) -> None:
     """Be a tracker of the VOT toolkit, which starts this program itself (TraX, package vot-trax).
 
     The tracker's section in the toolkit's trackers.ini has label = AUTracker, protocol = trax and

@@ -22,12 +22,12 @@ from std_msgs.msg import Header
 
 from autrack_ros.cli.console import write_json
 from autrack_ros.demo.follow_picture import draw_run
+from autrack_ros.demo.follow_step import Step
 from autrack_ros.demo.follower import Follower
 from autrack_ros.demo.report import DemoError
 from autrack_ros.demo.robot import STEP_NS, StandInRobot
 from autrack_ros.demo.world import TARGET_SIZE, Pose, View
 from autrack_ros.msg import InitBox, Motion, Track
-from autrack_ros.node.messages import STATE_NAMES
 from autrack_ros.node.program import spin_until
 from autrack_ros.replay.environment import prepare_environment
 from autrack_ros.replay.processes import Process, stop_on_sigterm
@@ -44,40 +44,6 @@ _ATTEMPTS = 5
 _STANDS_M_S = 0.02
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One image of a run.
-
-    Attributes:
-        seconds: since the start.
-        robot, target: where they were.
-        speed: of the robot, m/s.
-        distance: true one of what is seen of the target, metres; NaN where nothing is.
-        track: the tracker's answer.
-        image: HxWx3 uint8 BGR.
-    """
-
-    seconds: float
-    robot: Pose
-    target: Pose
-    speed: float
-    distance: float
-    track: Track
-    image: np.ndarray
-
-    @property
-    def state(self) -> str:
-        """Of the target, as the tracker says."""
-        return STATE_NAMES[self.track.state]
-
-    @property
-    def measured_m(self) -> float:
-        """The tracker's distance along the optical axis; NaN where it measured none."""
-        motion = self.track.motion
-        is_measured = motion.position_source == Motion.MEASURED
-        return motion.position.z if is_measured else math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from autrack_ros.drawing.style import style_of
 from autrack_ros.tracking import Box
 
 if TYPE_CHECKING:
-    from autrack_ros.demo.follow import Step
+    from autrack_ros.demo.follow_step import Step
 
 _SIZE = (1240, 860)
 _EVERY_S = 2.0  # between the marks on the paths

@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 
 from autrack_ros.demo.world import Pinhole, Pose, View, look, seen_by_sensor
 from autrack_ros.node import qos
-from autrack_ros.node.image_conversion import bgr_to_image, millimeters_to_image
+from autrack_ros.node.outputs.image_messages import bgr_to_image, millimeters_to_image
 
 STEP_NS = 100_000_000  # ten images a second
 FRAME_ID = "camera_color_optical_frame"

@@ -75,7 +75,7 @@ def record_run(
                 "subscribers:=2",  # the node and the recorder
             ]
             with Process(
-                "autrack_ros.node.clip_publisher",
+                "autrack_ros.clip_publisher.clip_publisher",
                 parameter_arguments(publisher_parameters),
                 log_folder / "clip_publisher.log",
             ) as publisher:

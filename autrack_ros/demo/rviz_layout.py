@@ -27,9 +27,10 @@ from visualization_msgs.msg import MarkerArray
 from autrack_ros.demo.marker_view import MarkerView
 from autrack_ros.evaluation.frames import open_frames
 from autrack_ros.evaluation.video import upscale_factor
+from autrack_ros.messages.images import image_to_bgr
 from autrack_ros.msg import AdaptationReport, InitBox
 from autrack_ros.node import qos
-from autrack_ros.node.image_conversion import bgr_to_image, image_to_bgr
+from autrack_ros.node.outputs.image_messages import bgr_to_image
 from autrack_ros.node.program import spin_until
 from autrack_ros.replay.environment import prepare_environment
 from autrack_ros.replay.processes import Process

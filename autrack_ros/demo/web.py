@@ -89,7 +89,7 @@ def showing(
             # Whoever tries it out looks at a frozen picture for long.
             stack.enter_context(tracker_process(["image_buffer.seconds:=30.0"], logs)),
             start(
-                "autrack_ros.node.clip_publisher",
+                "autrack_ros.clip_publisher.clip_publisher",
                 f"source:={clip}",
                 f"rate:={rate_hz:f}",
                 "loop:=true",

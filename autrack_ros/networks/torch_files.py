@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autrack_ros.tracking.checkpoint import ACCEPTED, undecodable
+from autrack_ros.tracking.checkpoint_errors import ACCEPTED, undecodable
 from autrack_ros.tracking.errors import CheckpointError
 
 _SAFE_TORCH = (2, 10)

@@ -19,7 +19,7 @@ from autrack_ros.action import Follow
 from autrack_ros.msg import Track
 from autrack_ros.node import qos
 from autrack_ros.node.image_buffer import stamp_ns
-from autrack_ros.node.messages import box_of
+from autrack_ros.node.inputs.boxes import box_of
 from autrack_ros.node.pipeline import Pipeline
 from autrack_ros.node.problems import Problems
 from autrack_ros.node.request import End, Request, shown_id

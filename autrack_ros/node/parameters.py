@@ -15,7 +15,7 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from autrack_ros.node.transports import TRANSPORTS
+from autrack_ros.node.inputs.transports import TRANSPORTS
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
     PRESETS,

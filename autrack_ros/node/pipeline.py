@@ -15,22 +15,23 @@ from std_msgs.msg import Header
 
 from autrack_ros.msg import Status, Track
 from autrack_ros.node.background_adaptation import Adapted, BackgroundAdaptation
-from autrack_ros.node.camera import InvalidCameraError, check_image_size
-from autrack_ros.node.depth import DepthImages
 from autrack_ros.node.frame_statistics import FrameStatistics
 from autrack_ros.node.image_buffer import ImageBuffer
-from autrack_ros.node.messages import STATE_NAMES
+from autrack_ros.node.inputs.camera import InvalidCameraError, check_image_size
+from autrack_ros.node.inputs.depth import DepthImages
+from autrack_ros.node.inputs.transports import Transport
 from autrack_ros.node.optional_messages import OptionalMessages
+from autrack_ros.node.outputs.messages import STATE_NAMES
+from autrack_ros.node.outputs.outputs import Outputs
+from autrack_ros.node.outputs.results import Counts, unusable, usable
+from autrack_ros.node.outputs.timing import pipeline_latency_ms
 from autrack_ros.node.parameters import Settings
 from autrack_ros.node.positions import Positions
 from autrack_ros.node.problems import Problems, described
-from autrack_ros.node.publications import Counts, Publications
 from autrack_ros.node.request import End
 from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.node.target_session import TargetSession
-from autrack_ros.node.timing_topics import TimingTopics, pipeline_latency_ms
 from autrack_ros.node.trackers import NodeTracker
-from autrack_ros.node.transports import Transport
 from autrack_ros.node.worker import Worker
 from autrack_ros.tracking import InvalidImageError
 
@@ -82,8 +83,7 @@ class Pipeline:
         self._processed = 0
         self._on_tracks = on_tracks
         self._positions = Positions(depth, self._on_depth)
-        self._publications = Publications(node, optional, publish_tf)
-        self._timing = TimingTopics(node, optional)
+        self._outputs = Outputs(node, optional, publish_tf)
         self._adaptation = BackgroundAdaptation(tracker.engine, self._on_adapted)
         self._session = TargetSession(
             tracker, images, transport.to_bgr, self._adaptation.put, self, settings
@@ -123,8 +123,7 @@ class Pipeline:
         if not all([self._worker.stop(), self._adaptation.stop()]):
             self._problems.error("a thread that computes has not ended in time: its memory is kept")
         self.tracker.close()
-        self._publications.close()
-        self._timing.close()
+        self._outputs.close()
 
     # The worker's thread.
 
@@ -134,33 +133,31 @@ class Pipeline:
         try:
             image, targets = self._follow(message)
         except Exception as error:
-            settings, counts = self._session.settings, self._counts(started)
-            located = self._positions.predict(header, self._session.ids, settings)
-            self._on_tracks(self._publications.unusable(header, located, self._selected(), counts))
+            located = self._positions.predict(header, self._session.ids, self._session.settings)
+            nothing = unusable(header, located, self._selected(), self._counts(started))
+            self._outputs.unusable(nothing)
+            self._on_tracks(list(nothing.tracks.values()))
             self._session.refuse_impatient(described(error))
             raise
         self._processed += 1
-        selected = self._selected()
-        info = self._camera_of(image)
+        settings, info = self._session.settings, self._camera_of(image)
         size = (0, 0) if image is None else image.shape[1::-1]
-        located = self._positions.locate(header, size, targets, info, self._session.settings)
-        counts = self._counts(started)
-        tracks = self._publications.tracks(header, targets, located, selected, info, counts)
-        self._on_tracks(tracks)
+        located = self._positions.locate(header, size, targets, info, settings)
+        selected, counts = self._selected(), self._counts(started)
+        results = usable(header, targets, located, selected, counts, info, settings.marker_depth)
+        self._outputs.publish(results)
+        self._on_tracks(list(results.tracks.values()))
         latency_ms = pipeline_latency_ms(self._node.get_clock(), header.stamp)
         self._statistics.image_processed(counts.processing_ms, latency_ms, counts.dropped)
-        self.states = {track.id: STATE_NAMES[track.state] for track in tracks}
-        self._timing.publish(counts.processing_ms, latency_ms)
+        self.states = {name: STATE_NAMES[track.state] for name, track in results.tracks.items()}
         if image is not None:
-            depth = self._session.settings.marker_depth
-            self._publications.views(tracks, header, image.shape[0], targets, located, info, depth)
-            self._publications.pictures(header, image, targets, selected)
+            self._outputs.show(results, image)
         for _ in range(_STEPS_AN_IMAGE):
             self._session.catch_up()
 
     def _follow(self, message: Any) -> tuple[np.ndarray | None, list[TrackedTarget]]:
         """The image, where anybody needs it, and all targets in it."""
-        if self._session.idle and not self._publications.image_is_needed:
+        if self._session.idle and not self._outputs.image_is_needed:
             self._session.pass_by(message)
             return None, []
         image = self._to_bgr(message)
@@ -206,12 +203,12 @@ class Pipeline:
         seconds = header.stamp.sec + header.stamp.nanosec / 1e9
         self._problems.info(f"target '{target_id}': started in the image of {seconds:.3f} s")
         self._positions.forget(target_id)
-        self._publications.status(Status.STARTED, target_id, "", header)
+        self._outputs.happened(Status(header=header, event=Status.STARTED, id=target_id))
 
     def refused(self, target_id: str, reason: str) -> None:
         """Say that a box was refused."""
         self._problems.error(reason)
-        self._publications.status(Status.REFUSED, target_id, reason)
+        self._outputs.happened(Status(event=Status.REFUSED, id=target_id, text=reason))
 
     def ended(self, target_id: str, reason: str) -> None:
         """Say that a target is no longer followed."""
@@ -219,12 +216,12 @@ class Pipeline:
         # Another dictionary: the diagnostics may be reading this one.
         self.states = {name: state for name, state in self.states.items() if name != target_id}
         self._problems.info(f"target '{target_id}': ended, {reason}")
-        self._publications.status(Status.ENDED, target_id, reason)
+        self._outputs.happened(Status(event=Status.ENDED, id=target_id, text=reason))
 
     def _on_depth(self, target_id: str, is_measured: bool, reason: str) -> None:
         """Say that a target's position is measured again, or no longer."""
         event = Status.DEPTH_FOUND if is_measured else Status.DEPTH_LOST
-        self._publications.status(event, target_id, reason)
+        self._outputs.happened(Status(event=event, id=target_id, text=reason))
         if is_measured:
             self._problems.info(f"target '{target_id}': its position is measured again")
         else:
@@ -232,7 +229,7 @@ class Pipeline:
 
     def adapted(self, done: Adapted) -> None:
         """Publish what an adaptation has done."""
-        self._publications.adapted(done)
+        self._outputs.adapted(done)
         name, report = done.job.id, done.report
         if done.error is not None:
             self._problems.error(f"target '{name}': not adapted: {described(done.error)}")

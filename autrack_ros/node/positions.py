@@ -9,8 +9,8 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from autrack_ros.node.camera import bearings
-from autrack_ros.node.depth import DepthImages, DepthView
+from autrack_ros.node.inputs.camera import bearings
+from autrack_ros.node.inputs.depth import DepthImages, DepthView
 from autrack_ros.node.parameters import Settings
 from autrack_ros.node.target_reports import TrackedTarget
 from autrack_ros.tracking import Box

@@ -17,21 +17,24 @@ from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from autrack_ros.memory import return_free_blocks
+from autrack_ros.messages.detections import select_boxes
 from autrack_ros.msg import InitBox
 from autrack_ros.node import qos
 from autrack_ros.node.background_adaptation import Adapted
-from autrack_ros.node.camera import InvalidCameraError, check_camera
-from autrack_ros.node.depth import DepthImages
-from autrack_ros.node.detections import select_boxes
-from autrack_ros.node.diagnostics import NO_IMAGE_S, DiagnosticsPublisher, Health
 from autrack_ros.node.follow_action import FollowAction
 from autrack_ros.node.frame_statistics import FrameStatistics
 from autrack_ros.node.image_buffer import ImageBuffer, stamp_ns
-from autrack_ros.node.image_watch import ImageWatch
+from autrack_ros.node.inputs.boxes import box_of
+from autrack_ros.node.inputs.camera import InvalidCameraError, check_camera
+from autrack_ros.node.inputs.depth import DepthImages
+from autrack_ros.node.inputs.image_watch import ImageWatch
+from autrack_ros.node.inputs.transports import TRANSPORTS
 from autrack_ros.node.managed_node import ManagedNode
-from autrack_ros.node.memory_use import gpu_memory_mb, process_memory_mb
-from autrack_ros.node.messages import box_of, report_message
 from autrack_ros.node.optional_messages import OptionalMessages
+from autrack_ros.node.outputs.diagnostics import NO_IMAGE_S, DiagnosticsPublisher, Health
+from autrack_ros.node.outputs.memory_use import gpu_memory_mb, process_memory_mb
+from autrack_ros.node.outputs.messages import report_message
+from autrack_ros.node.outputs.output import find_vision
 from autrack_ros.node.parameters import Settings, declare_parameters
 from autrack_ros.node.pipeline import Pipeline
 from autrack_ros.node.program import run_program
@@ -39,7 +42,6 @@ from autrack_ros.node.request import Request, shown_id
 from autrack_ros.node.stream import StreamMonitor
 from autrack_ros.node.target_session import TargetSession
 from autrack_ros.node.trackers import OURS, load_tracker
-from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.srv import Initialize, RemoveTarget
 from autrack_ros.tracking import InvalidImageError
 from autrack_ros.tracking.threads import set_threads
@@ -168,7 +170,7 @@ class TrackerNode(ManagedNode):
         free_memory()
 
     def _start_inputs(self) -> None:
-        vision = self._optional.find("~/detections and init_detections", "vision_msgs")
+        vision = find_vision(self._optional.find)
         self._inputs = [
             self._transport.subscribe(self, self._on_image),
             self.create_subscription(

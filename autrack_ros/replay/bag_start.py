@@ -30,8 +30,8 @@ from autrack_ros.evaluation.bags.reading import Bag, StoredMessage
 from autrack_ros.evaluation.frames import SourceError
 from autrack_ros.msg import InitBox, Status
 from autrack_ros.node import qos
-from autrack_ros.node.diagnostics import STATUS_NAME
-from autrack_ros.node.diagnostics import TOPIC as DIAGNOSTICS
+from autrack_ros.node.outputs.diagnostics import STATUS_NAME
+from autrack_ros.node.outputs.diagnostics import TOPIC as DIAGNOSTICS
 from autrack_ros.node.program import run_program, spin_until
 from autrack_ros.replay.link import box_message
 from autrack_ros.replay.processes import ProcessError

@@ -29,7 +29,7 @@ from autrack_ros.evaluation.bags.writing import BagWriter
 from autrack_ros.msg import AdaptationReport as AdaptationMessage
 from autrack_ros.msg import InitBox, Status, TrackArray
 from autrack_ros.msg import Track as TrackMessage
-from autrack_ros.node.transports import TRANSPORTS
+from autrack_ros.node.inputs.transports import TRANSPORTS
 from autrack_ros.replay.processes import Process, ProcessError
 from autrack_ros.replay.recorder import Recorder, Topic
 from autrack_ros.replay.tracker import NODE, TRACK_TOPIC, tracker_process, wait_for_tracker

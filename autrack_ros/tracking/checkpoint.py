@@ -12,15 +12,11 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
+from autrack_ros.tracking.checkpoint_errors import ACCEPTED, undecodable
 from autrack_ros.tracking.errors import CheckpointError
 from autrack_ros.tracking.torch_presence import require_torch
 
 _MD5_IN_NAME = re.compile(r"md5(?:sum)?_([0-9a-f]{32})", re.IGNORECASE)
-ACCEPTED = (
-    ".safetensors, or a torch file (.pkl, .pth, .pt) holding a state_dict or a training snapshot "
-    "with 'model_state_dict'"
-)
-
 Form = tuple[str, tuple[int, ...]]  # kind (float, or an integer's name), shape
 
 
@@ -125,16 +121,6 @@ def _parse_safetensors(path: Path, data: bytes) -> tuple[dict[str, np.ndarray], 
         raise undecodable(path, error) from error
     length = int.from_bytes(data[:8], "little")
     return weights, json.loads(data[8 : 8 + length]).get("__metadata__", {})
-
-
-def undecodable(path: Path, error: Exception) -> CheckpointError:
-    """The error for a file that its parser refuses."""
-    lines = str(error).strip().splitlines()
-    reason = f"{type(error).__name__}{': ' + lines[0] if lines else ''}"
-    return CheckpointError(
-        f"checkpoint {path} cannot be decoded ({reason}); it is damaged or not a weights file; "
-        f"accepted: {ACCEPTED}"
-    )
 
 
 def _mismatches(weights: Mapping[str, Form], expected: Mapping[str, Form]) -> list[str]:

@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from autrack_ros.tracking.errors import ConfigurationError
-from autrack_ros.training.held_out import Film, read_films
-from autrack_ros.training.initial import IMAGENET
-from autrack_ros.training.pairs import BATCH, PairSettings
+from autrack_ros.training.learning.initial import IMAGENET
+from autrack_ros.training.pairs.maker import BATCH, PairSettings
 from autrack_ros.training.sources import SOURCE_KINDS
+from autrack_ros.training.validation.held_out import Film, read_films
 
 
 @dataclass(frozen=True, slots=True)

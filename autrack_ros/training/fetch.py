@@ -21,9 +21,10 @@ from pathlib import Path
 import cv2
 
 from autrack_ros.tracking.errors import AutrackError
-from autrack_ros.training.animated.making import make_cutouts
-from autrack_ros.training.animated.renderer import Renderer
-from autrack_ros.training.render import file_name, render_libraries
+from autrack_ros.training.pictures.animated.making import make_cutouts
+from autrack_ros.training.pictures.animated.renderer import Renderer
+from autrack_ros.training.pictures.models.catalogue import file_name
+from autrack_ros.training.pictures.models.making import render_libraries
 from autrack_ros.training.sources import DataError
 
 BACKGROUND_SIZE = 1024  # pixels, longer side at most

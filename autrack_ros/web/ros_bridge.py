@@ -23,13 +23,13 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from autrack_ros.messages.compressed_size import JPEG_START
+from autrack_ros.messages.images import image_to_bgr
 from autrack_ros.msg import AdaptationReport, Status, Track, TrackArray
 from autrack_ros.node import qos
-from autrack_ros.node.box_sender import BoxSender, Delivery
 from autrack_ros.node.image_buffer import stamp_ns
-from autrack_ros.node.image_conversion import image_to_bgr
-from autrack_ros.node.messages import STATE_NAMES
-from autrack_ros.node.transports import TRANSPORTS
+from autrack_ros.node.inputs.transports import TRANSPORTS
+from autrack_ros.node.outputs.messages import STATE_NAMES
+from autrack_ros.select_target.box_sender import BoxSender, Delivery
 from autrack_ros.srv import RemoveTarget
 from autrack_ros.tracking import Box, InvalidImageError
 from autrack_ros.web import messages as web

@@ -10,8 +10,8 @@ from rcl_interfaces.msg import IntegerRange, ParameterDescriptor
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from autrack_ros.node.inputs.transports import TRANSPORTS
 from autrack_ros.node.program import run_program, spin_until
-from autrack_ros.node.transports import TRANSPORTS
 from autrack_ros.tracking import ConfigurationError
 from autrack_ros.web.guard import Access
 from autrack_ros.web.recording import BagRecorder

@@ -29,8 +29,8 @@ from autrack_ros.evaluation.sequences import Sequence as AnnotatedSequence
 from autrack_ros.tracking import AutrackError, Box, ConfigurationError
 from autrack_ros.tracking.errors import CheckpointError
 from autrack_ros.tracking.presets import find_preset
-from autrack_ros.training.held_out import find_films, read_films
 from autrack_ros.training.sources.boxes import Boxes
+from autrack_ros.training.validation.held_out import find_films, read_films
 from benchmarks.peers import PEERS, Peer, geometry, ours
 
 # Of the development sequences; the others are a bag, a boat and a car.

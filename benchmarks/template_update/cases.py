@@ -14,9 +14,10 @@ from autrack_ros.evaluation.metrics import present
 from autrack_ros.networks.siamese import SearchFeatures
 from autrack_ros.tracking import AdaptationSettings, Box, Target, TrackingEngine
 from autrack_ros.tracking.targets import Targets
-from autrack_ros.training.held_out import held_out
 from autrack_ros.training.sources import SOURCE_KINDS
-from autrack_ros.training.validation import HIDDEN, Clip, make_clips
+from autrack_ros.training.validation.clips import HIDDEN, Clip
+from autrack_ros.training.validation.held_out import held_out
+from autrack_ros.training.validation.made_clips import make_clips
 from benchmarks.template_update.settings import StudySettings
 
 CUTOUTS = ("models", "tuxpaint-stamps", "sprites")

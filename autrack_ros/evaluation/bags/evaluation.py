@@ -130,12 +130,8 @@ def write_results(
         the scored runs, and the first failure, that of matching the truth too.
     """
     failure: BaseException | None = next((a.failure for a in answers if a.failure), None)
-    compared: np.ndarray | None = None
-    if truth is not None:
-        try:
-            compared = truth.of([track.stamp_ns for track in answers[0].tracks])
-        except AutrackError as error:
-            failure = failure or error
+    compared, mismatch = _compared(truth, answers[0].tracks)
+    failure = failure or mismatch
     size = answers[0].size
     runs = [
         Run(item.name, item.tracks, {**score(item.tracks, compared, size), **item.live})
@@ -170,6 +166,18 @@ def write_results(
         troubles,
     )
     return runs, failure
+
+
+def _compared(
+    truth: Truth | None, tracks: Sequence[Track]
+) -> tuple[np.ndarray | None, AutrackError | None]:
+    """The truth of each track, or what kept it from being matched."""
+    if truth is None:
+        return None, None
+    try:
+        return truth.of([track.stamp_ns for track in tracks]), None
+    except AutrackError as error:
+        return None, error
 
 
 def _without_times(report: AdaptationReport | None) -> dict[str, Any] | None:

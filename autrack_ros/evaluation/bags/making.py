@@ -12,8 +12,9 @@ Stamps count from 1 s in steps of a frame. The same clip gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -123,8 +124,7 @@ def make_bag(
             first = int(there.argmax()) if there.any() else None
         size, count = "", 0
         for count, image in enumerate(frames, start=1):
-            height, width = image.shape[:2]
-            shown = f"{width}x{height}"
+            shown = f"{image.shape[1]}x{image.shape[0]}"
             if shown != (size or shown):
                 raise SourceError(
                     f"{frames.name}: frame {count} is {shown}, those before are {size}"
@@ -136,18 +136,26 @@ def make_bag(
             head = header(stamp_ns, FRAME_ID)
             message = jpeg_message(head, image) if jpeg else image_message(head, image)
             bag.write_message(image_topic, stamp_ns, message)
-            info = new_message(
-                "sensor_msgs/msg/CameraInfo", header=head, height=height, width=width
-            )
-            bag.write_message(CAMERA_INFO_TOPIC, stamp_ns, info)
+            bag.write_message(CAMERA_INFO_TOPIC, stamp_ns, _camera_info(head, image))
             if truth is not None:
-                x, y, w, h = truth[count - 1].tolist()
-                box = new_message(_INIT_BOX, header=head, id=TARGET, x=x, y=y, width=w, height=h)
-                bag.write_message(TRUTH_TOPIC, stamp_ns, box)
-                if count - 1 == first:
-                    bag.write_message(INIT_TOPIC, stamp_ns, box)
+                topics = (TRUTH_TOPIC, INIT_TOPIC) if count - 1 == first else (TRUTH_TOPIC,)
+                _write_box(bag, topics, head, stamp_ns, truth[count - 1])
             yield count
     if truth is not None and count != len(truth):
         raise SourceError(f"{frames.name} has {count} frames or more for {len(truth)} boxes")
     if count == 0:
         raise SourceError(f"{frames.name} holds no frame")
+
+
+def _camera_info(head: Any, image: np.ndarray) -> Any:
+    height, width = image.shape[:2]
+    return new_message("sensor_msgs/msg/CameraInfo", header=head, height=height, width=width)
+
+
+def _write_box(
+    bag: BagWriter, topics: Sequence[str], head: Any, stamp_ns: int, truth: np.ndarray
+) -> None:
+    x, y, w, h = truth.tolist()
+    box = new_message(_INIT_BOX, header=head, id=TARGET, x=x, y=y, width=w, height=h)
+    for topic in topics:
+        bag.write_message(topic, stamp_ns, box)

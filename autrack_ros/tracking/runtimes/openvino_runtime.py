@@ -16,8 +16,8 @@ from autrack_ros.tracking.checkpoint import Checkpoint, check_fit
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.graphs import Graphs
 from autrack_ros.tracking.presets import LossSettings, Preset
-from autrack_ros.tracking.runtimes import Features, LossAndGradient, Prediction, Support
 from autrack_ros.tracking.runtimes.blob_cache import BlobCache
+from autrack_ros.tracking.runtimes.contract import Features, LossAndGradient, Prediction, Support
 from autrack_ros.tracking.targets import Targets
 from autrack_ros.tracking.threads import thread_count
 

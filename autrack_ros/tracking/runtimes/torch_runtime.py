@@ -17,7 +17,7 @@ from autrack_ros.tracking import threads
 from autrack_ros.tracking.checkpoint import Checkpoint
 from autrack_ros.tracking.errors import ConfigurationError, DeviceError
 from autrack_ros.tracking.presets import LossSettings, Preset
-from autrack_ros.tracking.runtimes import Features, LossAndGradient, Prediction
+from autrack_ros.tracking.runtimes.contract import Features, LossAndGradient, Prediction
 from autrack_ros.tracking.targets import Targets
 
 if threads.chosen is not None:  # before torch was loaded

@@ -1,0 +1,1 @@
+"""The program ``clip_publisher``: a video as a camera."""

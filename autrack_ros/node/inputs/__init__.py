@@ -1,0 +1,1 @@
+"""What the node reads: images, calibrations, depth, boxes."""

@@ -1,0 +1,1 @@
+"""What the node publishes; ``outputs`` has the list of all."""

@@ -1,0 +1,1 @@
+"""Pairs to learn from: crops of the sources, put together and spoilt as cameras do."""

@@ -1,0 +1,1 @@
+"""What a training is measured on, and the calibration of its score."""
