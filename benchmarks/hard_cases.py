@@ -191,9 +191,9 @@ def _paste(
     scaled = cv2.resize(patch, (w, h), interpolation=cv2.INTER_AREA)
     pasted = image.copy()
     share = mask[own]
-    pasted[rows, columns] = (
-        share * scaled[own] + (1 - share) * image[rows, columns] + 0.5
-    ).astype(np.uint8)
+    pasted[rows, columns] = (share * scaled[own] + (1 - share) * image[rows, columns] + 0.5).astype(
+        np.uint8
+    )
     return pasted
 
 

@@ -224,6 +224,11 @@ PARAMETERS = (
     _presence(
         "found_frames", "So many in a row, each near the one before, take it back", range=(1, 1000)
     ),
+    _presence(
+        "search_after",
+        "So many images a LOST target is looked for where it was, and then all over the image",
+        range=(0, 100_000),
+    ),
     _adaptation(
         "method", "How the template is moved; none switches the adaptation off", choices=METHODS
     ),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from autrack_ros.tracking.boxes import Box, iou
-from autrack_ros.tracking.engine import TrackingEngine, TrackResult
+from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.camera_motion import CameraMotion, Shift
+from autrack_ros.tracking.engine import TrackingEngine, TrackResult, validate_image
 from autrack_ros.tracking.presence import Presence, PresenceSettings, TrackState
+from autrack_ros.tracking.recovery import Look, OldPlace, Recovery
 from autrack_ros.tracking.target import Target
 from autrack_ros.tracking.wide_search import WideSearch
 
-NEAR_IOU = 0.3  # of the boxes of a found target in two frames in a row
+JUMP = 0.25  # the camera's motion counts from so many of a target's sides on
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,16 @@ class _Followed:
     target: Target
     confident: Target  # as it was when last in state TRACKING
     presence: Presence = field(default_factory=Presence)
-    search: WideSearch | None = None  # while it is lost
-    candidate: Target | None = None  # while it is lost: where it may be
+    recovery: Recovery | None = None  # while it is lost
+    old_place: OldPlace | None = None  # for a while after it was found elsewhere
+
+    def change(self, change: Callable[[Target], Target]) -> None:
+        """Change the target wherever it may be."""
+        self.target, self.confident = change(self.target), change(self.confident)
+        if self.recovery is not None:
+            self.recovery.change(change)
+        if self.old_place is not None:
+            self.old_place.place = change(self.old_place.place)
 
 
 class Follower:
@@ -48,7 +59,7 @@ class Follower:
         engine: what computes.
         settings: when a target is lost and when found.
         lost_places: search regions looked at in a frame for the lost targets, which take turns,
-            besides one around the last place of each; they bound what being lost costs.
+            besides the last place of each and a candidate; they bound what being lost costs.
     """
 
     def __init__(
@@ -62,6 +73,7 @@ class Follower:
         self.lost_places = lost_places
         self._followed: dict[str, _Followed] = {}
         self._turn = 0  # of the lost targets
+        self._camera = CameraMotion()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,10 +98,7 @@ class Follower:
                 target, adapted_template=adapted.adapted_template, features=adapted.features
             )
 
-        followed.target = with_template(followed.target)
-        followed.confident = with_template(followed.confident)
-        if followed.candidate is not None:
-            followed.candidate = with_template(followed.candidate)
+        followed.change(with_template)
 
     def hand_over(self, name: str, other: Follower) -> None:
         """Let another follower of the same engine go on with a target, from where it is."""
@@ -108,7 +117,11 @@ class Follower:
         Raises:
             InvalidImageError: not an image, or not of the size the targets were started in.
         """
-        lost = [name for name, followed in self._followed.items() if followed.search is not None]
+        validate_image(image)
+        shift = self._camera.shift(image)
+        for followed in self._followed.values():
+            self._carry(followed, shift)
+        lost = [name for name, followed in self._followed.items() if followed.recovery is not None]
         self._turn += 1
         scanned = lost[self._turn % len(lost)] if lost else None
         looks = {
@@ -124,54 +137,70 @@ class Follower:
             for name, (fine, coarse) in looks.items()
         }
 
+    @staticmethod
+    def _carry(followed: _Followed, shift: Shift) -> None:
+        """Move a target with the picture, where that jumped; it is looked for around there."""
+        across, down = shift
+        width, height = followed.target.size
+        if abs(across) < JUMP * width and abs(down) < JUMP * height:
+            return
+
+        def moved(target: Target) -> Target:
+            height, width = target.image_shape[:2]
+            x, y = target.center
+            center = (min(max(x + across, 0.0), width), min(max(y + down, 0.0), height))
+            return replace(target, center=center)
+
+        followed.change(moved)
+
     def _where_to_look(self, followed: _Followed, places: int) -> tuple[list[Target], list[Target]]:
         """Targets at the places to look at finely and coarsely, so many besides the last one."""
-        if followed.search is None:
-            return [followed.target], []
-        # Where it was last comes first: what went behind something or over the edge comes back.
-        near = followed.target if followed.candidate is None else followed.candidate
-        fine, coarse = followed.search.next_places(places)
-        size, zoom = followed.confident.size, followed.search.zoom
-        # A coarse region is the one that would belong to a larger target.
-        larger = replace(followed.confident, size=(zoom * size[0], zoom * size[1]))
-        return (
-            [near, *(replace(followed.confident, center=place) for place in fine)],
-            [replace(larger, center=place) for place in coarse],
-        )
+        if followed.recovery is None:
+            old = followed.old_place
+            return [followed.target, *([] if old is None else [old.place])], []
+        return followed.recovery.where_to_look(places, self.settings)
 
-    def _conclude(
-        self,
-        followed: _Followed,
-        fine: list[tuple[Target, TrackResult]],
-        coarse: list[tuple[Target, TrackResult]],
-    ) -> FollowedFrame:
-        target, result = max(fine, key=lambda pair: pair[1].score)
-        score = result.score
-        if followed.search is not None:
-            followed.target = fine[0][0]
-            score = self._evidence(followed, target, score)
-            for _, seen in coarse:
-                followed.search.learn(seen.response, seen.response_to_image)
-        followed.presence = followed.presence.advance(score, self.settings)
+    def _conclude(self, followed: _Followed, fine: list[Look], coarse: list[Look]) -> FollowedFrame:
+        if followed.recovery is not None:
+            return self._recover(followed, followed.recovery, fine, coarse)
+        followed.target, result = self._choose(followed, fine)
+        followed.presence = followed.presence.advance(result.score, self.settings)
         state = followed.presence.state
         if state is TrackState.LOST:
-            if followed.search is None:
-                followed.search = self._search(followed.confident)
+            # A find that was soon lost again was none.
+            old, confident = followed.old_place, followed.confident
+            place = followed.target if old is None else old.place
+            followed.recovery = Recovery(place, confident, self._search(confident))
+            followed.old_place = None
             return FollowedFrame(state, None, result.score, result)
-        followed.target, followed.search, followed.candidate = target, None, None
         if state is TrackState.TRACKING:
-            followed.confident = target
+            followed.confident = followed.target
         return FollowedFrame(state, result.box, result.score, result)
 
-    def _evidence(self, followed: _Followed, target: Target, score: float) -> float:
-        """The score, or 0 where the best place is another than in the frame before."""
-        before, followed.candidate = followed.candidate, None
-        if score < self.settings.found_score:
-            return 0.0
-        followed.candidate = target
-        if before is not None and iou(before.box, target.box) < NEAR_IOU:
-            followed.presence = replace(followed.presence, frames=0)
-        return score
+    def _choose(self, followed: _Followed, looks: list[Look]) -> Look:
+        """Where it is followed, or its old place where it is back there."""
+        old = followed.old_place
+        if old is None:
+            return looks[0]
+        is_back = old.is_back(looks[1], looks[0][0], self.settings)
+        if is_back or old.is_over(looks[0][0]):
+            followed.old_place = None
+        return looks[1] if is_back else looks[0]
+
+    def _recover(
+        self, followed: _Followed, recovery: Recovery, fine: list[Look], coarse: list[Look]
+    ) -> FollowedFrame:
+        found = recovery.conclude(fine, coarse, self.settings)
+        if found is None:
+            followed.target = recovery.place
+            _, best = max(fine, key=lambda look: look[1].score)
+            return FollowedFrame(TrackState.LOST, None, best.score, best)
+        if found is not fine[0]:
+            followed.old_place = OldPlace(recovery.place)
+        followed.target, result = found
+        followed.confident, followed.recovery = followed.target, None
+        followed.presence = Presence()
+        return FollowedFrame(followed.presence.state, result.box, result.score, result)
 
     def _search(self, target: Target) -> WideSearch:
         height, width = target.image_shape[:2]

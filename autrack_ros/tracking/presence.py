@@ -31,6 +31,7 @@ class PresenceSettings:
     lost_frames: int = 3  # as many in a row with scores near 0 are LOST
     found_score: float = 0.7  # a frame of a LOST target from here on counts towards TRACKING
     found_frames: int = 3  # as many in a row, each near the one before, are TRACKING
+    search_after: int = 30  # frames LOST; until then it is looked for where it was, no further
 
     def __post_init__(self) -> None:
         scores = ("lost_score", "tracking_score", "found_score")
@@ -41,6 +42,8 @@ class PresenceSettings:
         for name in ("lost_frames", "found_frames"):
             if not 1 <= getattr(self, name) <= 1000:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r}: accepted is 1 to 1000")
+        if not 0 <= self.search_after <= 100_000:
+            raise ConfigurationError(f"search_after={self.search_after!r}: accepted is 0 to 100000")
 
 
 @dataclass(frozen=True, slots=True)

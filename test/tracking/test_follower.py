@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from scenes import TARGET, moved, scene
+from pictures import textured_image
+from scenes import TARGET, cv_blur, moved, scene
 
 from autrack_ros.tracking import AdaptationSettings, Box, InvalidImageError, iou, load_engine
 from autrack_ros.tracking.follower import Follower
 from autrack_ros.tracking.presence import PresenceSettings, TrackState
 
 OTHER = Box(30, 160, 60, 44)
+ELSEWHERE = Box(10, 10, 48, 40)  # outside the search region around TARGET
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +44,17 @@ def test_a_hidden_target_is_lost_without_a_box_and_found_where_it_comes_back(eng
         states.append(frame.state)
         assert (frame.box is None) == (frame.state is TrackState.LOST)
     assert states[settings.lost_frames - 1 :] == [TrackState.LOST] * (7 - settings.lost_frames)
-    back = Box(10, 10, 48, 40)  # outside the search region around the last place
-    for _ in range(40):
-        frame = follower.follow(scene((back, 4)))["a"]
+    for _ in range(settings.search_after + 20):
+        frame = follower.follow(scene((ELSEWHERE, 4)))["a"]
         if frame.state is not TrackState.LOST:
             break
     assert frame.state is TrackState.TRACKING
-    assert iou(frame.box, back) > 0.5
+    assert iou(frame.box, ELSEWHERE) > 0.5
 
 
 def test_lost_targets_take_turns_so_that_each_more_costs_one_region(engine, monkeypatch):
-    follower = Follower(engine, PresenceSettings(lost_score=0.45), lost_places=2)
+    settings = PresenceSettings(lost_score=0.45, search_after=0)
+    follower = Follower(engine, settings, lost_places=2)
     first = scene((TARGET, 4), (OTHER, 8))
     for name, box in (("a", TARGET), ("b", OTHER)):
         follower.put(name, engine.start(first, box))
@@ -72,17 +74,89 @@ def test_lost_targets_take_turns_so_that_each_more_costs_one_region(engine, monk
     assert set(full) == {(3, 1), (1, 3)}
 
 
+def lose(engine, settings: PresenceSettings) -> Follower:
+    """A follower whose target, at TARGET, was just lost."""
+    follower = Follower(engine, settings)
+    follower.put("a", engine.start(scene((TARGET, 4)), TARGET))
+    while follower.follow(scene())["a"].state is not TrackState.LOST:
+        pass
+    return follower
+
+
+def test_a_target_elsewhere_is_not_taken_before_its_old_place_was_watched_for_a_while(engine):
+    settings = PresenceSettings(lost_score=0.45, search_after=12)
+    follower = lose(engine, settings)
+    images = [scene((ELSEWHERE, 4))] * (settings.search_after + 10)
+    frames = [follower.follow(image)["a"] for image in images]
+    first = next(i for i, frame in enumerate(frames) if frame.state is TrackState.TRACKING)
+    assert first >= settings.search_after
+    assert iou(frames[first].box, ELSEWHERE) > 0.5
+
+
+def test_the_old_place_wins_when_the_target_seems_to_be_there_and_elsewhere(engine):
+    follower = lose(engine, PresenceSettings(lost_score=0.45, search_after=0))
+    images = [scene((TARGET, 4), (ELSEWHERE, 4))] * 6
+    frames = [follower.follow(image)["a"] for image in images]
+    boxes = [frame.box for frame in frames if frame.box is not None]
+    assert boxes
+    assert min(iou(box, TARGET) for box in boxes) > 0.5
+
+
+def test_a_thing_a_third_as_large_as_the_target_is_not_taken_for_it(engine):
+    follower = lose(engine, PresenceSettings(lost_score=0.45, search_after=0))
+    small = Box(TARGET.x + 16, TARGET.y + 13, TARGET.w / 3, TARGET.h / 3)
+    for _ in range(15):
+        assert follower.follow(scene((small, 4)))["a"].state is TrackState.LOST
+
+
+def test_a_target_goes_with_the_picture_when_the_camera_jumps(engine):
+    follower = Follower(engine)
+    wide = cv_blur(textured_image(240, 640, 3))
+    x, y, w, h = map(round, TARGET)
+    wide[y : y + h, x + 140 : x + 140 + w] = scene((TARGET, 4))[y : y + h, x : x + w]
+    views = [wide[:, left : left + 320].copy() for left in (140, 140, 20, 20, 150)]
+    places = [TARGET, TARGET, moved(TARGET, 120), moved(TARGET, 120), moved(TARGET, -10)]
+    follower.put("a", engine.start(views[0], TARGET))
+    for image, place in zip(views[1:], places[1:], strict=True):
+        frame = follower.follow(image)["a"]
+        assert frame.state is TrackState.TRACKING
+        assert iou(frame.box, place) > 0.6
+
+
 def test_a_target_is_not_taken_back_on_one_frame(engine):
     follower = Follower(engine, PresenceSettings(lost_score=0.45, found_frames=3))
     follower.put("a", engine.start(scene((TARGET, 4)), TARGET))
     for _ in range(5):
         follower.follow(scene())
-    for _ in range(3):  # seen for two frames, gone for one
-        for shown in (True, True, False):
-            frame = follower.follow(scene(*[(TARGET, 4)] * shown))["a"]
-            assert frame.state is TrackState.LOST
-    states = [follower.follow(scene((TARGET, 4)))["a"].state for _ in range(3)]
+    for shown in (True, False) * 4:
+        frame = follower.follow(scene(*[(TARGET, 4)] * shown))["a"]
+        assert frame.state is TrackState.LOST
+    states = [follower.follow(scene((TARGET, 4)))["a"].state for _ in range(2)]
+    assert states == [TrackState.LOST, TrackState.TRACKING]
+
+
+def test_a_target_elsewhere_is_not_taken_on_two_frames(engine):
+    settings = PresenceSettings(lost_score=0.45, search_after=0, found_frames=3)
+    follower = lose(engine, settings)
+    frames = [follower.follow(scene((ELSEWHERE, 4)))["a"] for _ in range(20)]
+    good = [frame.score >= settings.found_score for frame in frames]
+    first = good.index(True)
+    assert good[first : first + 3] == [True] * 3
+    states = [frame.state for frame in frames[first : first + 3]]
     assert states == [TrackState.LOST, TrackState.LOST, TrackState.TRACKING]
+
+
+def test_a_find_elsewhere_is_undone_when_the_target_is_back_at_its_old_place(engine):
+    settings = PresenceSettings(lost_score=0.45, search_after=0)
+    follower = lose(engine, settings)
+    while follower.follow(scene((ELSEWHERE, 4)))["a"].state is TrackState.LOST:
+        pass
+    both = scene((ELSEWHERE, 4), (TARGET, 4))
+    frames = [follower.follow(both)["a"] for _ in range(settings.found_frames)]
+    assert iou(frames[0].box, ELSEWHERE) > 0.5
+    assert iou(frames[-1].box, TARGET) > 0.5
+    follower.follow(scene((TARGET, 4)))
+    assert iou(follower["a"].box, TARGET) > 0.5
 
 
 def test_an_adapted_template_goes_to_where_the_target_is_meanwhile(engine):
