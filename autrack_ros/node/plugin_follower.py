@@ -9,8 +9,8 @@ import numpy as np
 from autrack_ros.evaluation.plugin_process import PluginError
 from autrack_ros.node.plugin_engine import PluginEngine, PluginTarget
 from autrack_ros.tracking import Box, PresenceSettings, TrackState, iou
-from autrack_ros.tracking.follower import NEAR_IOU
 from autrack_ros.tracking.presence import Presence
+from autrack_ros.tracking.recovery import NEAR_IOU
 
 
 @dataclass(frozen=True, slots=True)
