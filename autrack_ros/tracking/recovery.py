@@ -17,7 +17,6 @@ from autrack_ros.tracking.target import Target
 from autrack_ros.tracking.wide_search import WideSearch
 
 NEAR_IOU = 0.3  # of the boxes of a found target in two frames in a row
-STAY = True
 PLAUSIBLE = 2.0  # a find is at most so many times larger or smaller than the target was
 FRAMES_HERE = 2  # in a row are enough at the old place
 PATIENCE = 300  # frames for which the old place is watched after a find elsewhere
@@ -30,7 +29,7 @@ class Recovery:
     """What is known of a target since it was lost.
 
     Attributes:
-        place: where it was; it goes on to what responds most there, however little that is.
+        place: where it may be, near where it was; it follows what responds most there, on a lead.
         confident: the target as it was when last in state TRACKING.
         search: of the whole image.
         frames: since it was lost.
@@ -84,12 +83,9 @@ class Recovery:
             self.search.learn(seen.response, seen.response_to_image)
         (moved, here) = fine[0]
         others = [look for look in fine[1:] if is_plausible(look, self.confident)]
-        is_here = here.score >= settings.tracking_score and is_plausible(fine[0], self.confident)
+        is_here = here.score >= settings.tracking_score
         self.evidence = self.evidence + 1 if is_here else 0
-        if is_here:
-            self.place = moved
-        elif not STAY:
-            self.place = replace(moved, size=self.confident.size)
+        self.place = moved if is_here else self._held_back(moved)
         if self.evidence >= FRAMES_HERE:
             return fine[0]
         best = max(others, key=lambda look: look[1].score, default=None)
@@ -101,6 +97,15 @@ class Recovery:
         goes_on = before is not None and iou(before.box, best[0].box) >= NEAR_IOU
         self.candidate_evidence = self.candidate_evidence + 1 if goes_on else 1
         return best if self.candidate_evidence >= settings.found_frames else None
+
+    def _held_back(self, moved: Target) -> Target:
+        """A place half way back to where the target was when it was sure, and to its size then.
+
+        What responds without being the target does not lead away from where that comes back.
+        """
+        (x, y), (old_x, old_y) = moved.center, self.confident.center
+        w, h = (math.sqrt(a * b) for a, b in zip(moved.size, self.confident.size, strict=True))
+        return replace(moved, center=((x + old_x) / 2, (y + old_y) / 2), size=(w, h))
 
     def change(self, change: Callable[[Target], Target]) -> None:
         """Change the target wherever it may be."""
