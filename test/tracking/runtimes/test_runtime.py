@@ -302,9 +302,9 @@ def test_the_use_of_openvino_is_reported_to_nobody(tmp_path):
         "    def __init__(self, *arguments, **options):\n"
         "        raise SystemExit('it would be reported')\n"
     )
-    here = Path(__file__).parents[2]
+    here, shared = Path(__file__).parent, Path(__file__).parents[2]
     code = "import test_runtime; test_runtime.make_tracker('openvino')"
-    paths = os.pathsep.join(map(str, (tmp_path, here, here.parent)))
+    paths = os.pathsep.join(map(str, (tmp_path, here, shared, shared.parent)))
     environment = os.environ | {"PYTHONPATH": paths}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr
