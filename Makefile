@@ -5,8 +5,8 @@ CLIP ?= .cache/bicycle
 BOX ?=
 PORT ?= 8080
 ADDRESS ?= 127.0.0.1
-# One more than two cores: many tests wait for processes that they started.
-WORKERS ?= 3
+# One for each of two cores: with three, tests of whole programs came late now and then.
+WORKERS ?= 2
 
 VENV := .venv
 JAZZY := .venv-jazzy

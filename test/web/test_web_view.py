@@ -354,8 +354,10 @@ def test_box_drawn_in_the_browser_is_followed_by_the_node():
             tab = Tab(browser, f"{view.url}/", (WIDTH, HEIGHT))
 
             def camera_stands() -> None:
+                # As slow as a camera: a flood of images is what a new target has to catch up with.
                 client.images.publish(client.image())
-                for _ in range(3):
+                end = time.monotonic() + 0.1
+                while time.monotonic() < end:
                     client.spin_once()
 
             def shown() -> bool:
