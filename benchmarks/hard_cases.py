@@ -160,10 +160,9 @@ def _gap(rng: np.random.Generator) -> int:
 
 def _inside(box: np.ndarray, size: np.ndarray) -> np.ndarray:
     """The part of a box in a picture; NaN where that is too little."""
-    low, high = np.clip(box[:2], 0, size), np.clip(box[:2] + box[2:], 0, size)
-    if np.prod(high - low) < LEAST_SEEN * np.prod(box[2:]):
-        return np.full(4, np.nan)
-    return np.concatenate((low, high - low))
+    whole = Box(*box.tolist())
+    part = whole.clipped(*size.tolist())
+    return np.array(part) if part.area >= LEAST_SEEN * whole.area else np.full(4, np.nan)
 
 
 def _paste(

@@ -26,7 +26,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -48,6 +47,7 @@ from autrack_ros.training.sources import SOURCE_KINDS
 from autrack_ros.training.validation.clips import HIDDEN
 from autrack_ros.training.validation.held_out import held_out
 from autrack_ros.training.validation.made_clips import make_clips
+from benchmarks.hard_cases import erase
 from benchmarks.machine import describe_machine
 
 CUTOUTS = ("models", "tuxpaint-stamps", "sprites")
@@ -194,22 +194,6 @@ def _erase(sequence: Sequence, gone: np.ndarray) -> Iterator[np.ndarray]:
         yield erase(image, Box(*box.tolist())) if is_gone and np.isfinite(box).all() else image
 
 
-def erase(image: np.ndarray, box: Box, margin: float = 0.15) -> np.ndarray:
-    """The image without what is in the box and ``margin`` of its sides around it."""
-    x, y, w, h = box
-    left, top = (max(round(value), 0) for value in (x - margin * w, y - margin * h))
-    area = np.s_[top : round(y + (1 + margin) * h), left : round(x + (1 + margin) * w)]
-    mask = np.zeros(image.shape[:2], np.uint8)
-    mask[area] = 255
-    size = (image.shape[1] // 4, image.shape[0] // 4)  # filling is slow
-    coarse = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    hole = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-    filled = cv2.inpaint(coarse, (hole > 0).astype(np.uint8), 3, cv2.INPAINT_TELEA)
-    without = image.copy()
-    without[area] = cv2.resize(filled, image.shape[1::-1])[area]
-    return without
-
-
 def made(pictures: Path, count: int, seed: int) -> Iterator[Case]:
     """Made clips, a row for each attribute."""
     sources = [SOURCE_KINDS["cutouts"](pictures / name, name) for name in CUTOUTS]
@@ -251,7 +235,9 @@ def cost_table(engine: TrackingEngine, width: int = 640, height: int = 480) -> s
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
     never = PresenceSettings(tracking_score=0, lost_score=0, found_score=1)
-    always = PresenceSettings(tracking_score=1, lost_score=1, lost_frames=1, found_score=1)
+    always = PresenceSettings(
+        tracking_score=1, lost_score=1, lost_frames=1, found_score=1, search_after=0
+    )
     shown = {never: np.roll(image, 40, axis=0), always: np.zeros_like(image)}
     for side in (24, 48, 96, 192):
         box = Box((width - side) / 2, (height - side) / 2, side, side)

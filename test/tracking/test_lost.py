@@ -17,7 +17,7 @@ from autrack_ros.evaluation.datasets import read_all
 from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking import Box, Follower, PresenceSettings, TrackState, iou, load_engine
 from autrack_ros.tracking.recovery import FRAMES_HERE
-from benchmarks import lost
+from benchmarks import hard_cases, lost
 
 DATASET = Path(__file__).parents[3] / "shared/data/dev_sequences"
 WIDTH, HEIGHT = 320, 240
@@ -186,7 +186,7 @@ def test_a_real_target_that_is_erased_for_20_frames_is_lost_and_found_again(
 ):
     images, truth = part(sequences[name], 40)
     for index in range(10, 30):
-        images[index] = lost.erase(images[index], Box(*truth[index].tolist()))
+        images[index] = hard_cases.erase(images[index], Box(*truth[index].tolist()))
     frames = follow(engine, images, Box(*truth[0].tolist()))
     assert set(states(frames[:9])) == {TRACKING}
     assert set(states(frames[20:29])) == {LOST}
@@ -215,7 +215,7 @@ def test_lost_frames_are_counted_against_those_without_overlap():
 def test_an_erased_target_leaves_what_is_around_it():
     image = scene()
     with_target = scene((TARGET, LOOK))
-    erased = lost.erase(with_target, TARGET)
+    erased = hard_cases.erase(with_target, TARGET)
     assert np.abs(erased.astype(int) - image).mean() < 0.5
     assert np.abs(with_target.astype(int) - image).mean() > 2
     assert np.array_equal(erased[:80], with_target[:80])
