@@ -118,9 +118,13 @@ class Follower:
             InvalidImageError: not an image, or not of the size the targets were started in.
         """
         validate_image(image)
-        shift = self._camera.shift(image)
-        for followed in self._followed.values():
-            self._carry(followed, shift)
+        if not self._followed:
+            self._camera = CameraMotion()
+            return {}
+        if self.settings.lost_score > 0:  # else it is the bare tracker, for comparisons
+            shift = self._camera.shift(image)
+            for followed in self._followed.values():
+                self._carry(followed, shift)
         lost = [name for name, followed in self._followed.items() if followed.recovery is not None]
         self._turn += 1
         scanned = lost[self._turn % len(lost)] if lost else None

@@ -37,6 +37,15 @@ def test_without_recovery_boxes_and_scores_are_those_of_the_bare_tracker(tracker
         assert found.state is not TrackState.LOST
 
 
+def test_without_recovery_a_camera_that_jumps_is_not_followed_either(tracker):
+    bare, measured = tracker, PresenceTracker(tracker, presence_settings(recover=False))
+    views = [np.roll(scene((TARGET, 4)), jump, axis=1) for jump in (0, 0, 100, 100)]
+    for each in (bare, measured):
+        each.initialize(views[0], TARGET)
+    for image in views[1:]:
+        assert measured.update(image).box == bare.update(image).box
+
+
 def test_with_recovery_answers_are_those_of_the_node_and_the_last_box_where_lost(tracker):
     settings = PresenceSettings(lost_score=0.45)  # noise is no natural picture
     measured, follower = PresenceTracker(tracker, settings), Follower(tracker.engine, settings)
