@@ -8,6 +8,10 @@ ADDRESS ?= 127.0.0.1
 # One for each of two cores: with three, tests of whole programs came late now and then.
 WORKERS ?= 2
 
+# What only came too late is tried once more, and the summary names it: a busy machine starves whole programs.
+LATE := within [0-9.]+ s|no line .* in the output|TimeoutExpired|TimeoutError
+PYTEST = -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns 1 --only-rerun "$(LATE)"
+
 VENV := .venv
 JAZZY := .venv-jazzy
 BARE := .venv-without-torch
@@ -32,15 +36,15 @@ follow-demo: .venv ## a robot that is not there follows an object, over ROS 2, i
 	$(RUN) -m autrack_ros.demo.follow
 
 test: $(VENV)/for_tests lint ## check the style and the types, run all tests
-	$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(RUN) $(PYTEST)
 
 test-jazzy: $(JAZZY)/installed ## the tests that need ROS 2, on Jazzy
-	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python $(PYTEST) \
 		$(shell grep -rlE 'importorskip."(rclpy|autrack_ros.msg)"' --include="test_*.py" test)
 
 test-without-torch: ## all tests where torch is not installed, as on a robot; what needs it is skipped by name
 	$(MAKE) VENV=$(BARE) $(BARE)/for_tests_without_torch
-	AMENT_PREFIX_PATH=$(CURDIR)/$(BARE) $(BARE)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	AMENT_PREFIX_PATH=$(CURDIR)/$(BARE) $(BARE)/bin/python $(PYTEST)
 
 lint: $(VENV)/for_tests ## ruff, and mypy with the installed ROS 2 and with what all supported ones have
 	$(RUN) -m ruff check .
