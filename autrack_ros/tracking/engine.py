@@ -15,6 +15,7 @@ from autrack_ros.tracking.confidence import measure_response
 from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color
 from autrack_ros.tracking.errors import InvalidImageError
 from autrack_ros.tracking.grid import grid_offset, response_grid
+from autrack_ros.tracking.likeness import Evidence, likeness
 from autrack_ros.tracking.postprocess import cosine_window, select
 from autrack_ros.tracking.presets import Preset
 from autrack_ros.tracking.runtimes import Prediction, Runtime, Support
@@ -48,13 +49,20 @@ class TrackingEngine:
         calibration: from the chosen cell's response to the probability that its box overlaps the
             target by more than 0.5, fitted to the weights. Without it the response, class
             probability times centre-ness, is given as the score.
+        evidence: what score and likeness say together, fitted to the weights. Without it targets
+            are not compared with what they looked like first.
     """
 
     def __init__(
-        self, runtime: Runtime, preset: Preset, calibration: Calibration | None = None
+        self,
+        runtime: Runtime,
+        preset: Preset,
+        calibration: Calibration | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self.runtime = runtime
         self.calibration = calibration
+        self.evidence = evidence
         self.preset = preset
         self.settings = preset.settings
         self._window = cosine_window(*runtime.response_shape)
@@ -76,6 +84,7 @@ class TrackingEngine:
         geometry = self._template_geometry(box)
         template = crop(image, geometry, padding).astype(np.float32)
         (corners,) = _corners([geometry.to_crop(box)])
+        features = self.runtime.template(template, corners)
         return Target(
             center=box.pixel_center,
             size=(box.w, box.h),
@@ -85,7 +94,8 @@ class TrackingEngine:
             template=template,
             template_corners=corners,
             adapted_template=template,
-            features=self.runtime.template(template, corners),
+            features=features,
+            first_features=features,
         )
 
     def adapt(
@@ -195,6 +205,18 @@ class TrackingEngine:
                 targets, windows, searches, predictions, strict=True
             )
         ]
+
+    def likeness(self, image: np.ndarray, target: Target) -> float:
+        """How much what is where a target is looks like the target in its first image; -1..1.
+
+        Args:
+            image: HxWx3 uint8 BGR.
+            target: where it may be.
+        """
+        geometry = self._template_geometry(target.box)
+        template = crop(image, geometry, target.padding).astype(np.float32)
+        (corners,) = _corners([geometry.to_crop(target.box)])
+        return likeness(target.first_features, self.runtime.template(template, corners))
 
     def search_sides(self, target: Target) -> tuple[float, float]:
         """Width and height of the region a target is searched in, image pixels."""

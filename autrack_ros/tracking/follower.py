@@ -10,6 +10,7 @@ import numpy as np
 from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.camera_motion import CameraMotion, Shift
 from autrack_ros.tracking.engine import TrackingEngine, TrackResult, validate_image
+from autrack_ros.tracking.likeness import Resemblance
 from autrack_ros.tracking.presence import Presence, PresenceSettings, TrackState
 from autrack_ros.tracking.recovery import Look, OldPlace, Recovery
 from autrack_ros.tracking.target import Target
@@ -40,6 +41,7 @@ class _Followed:
     target: Target
     confident: Target  # as it was when last in state TRACKING
     presence: Presence = field(default_factory=Presence)
+    resemblance: Resemblance = field(default_factory=Resemblance)
     recovery: Recovery | None = None  # while it is lost
     old_place: OldPlace | None = None  # for a while after it was found elsewhere
 
@@ -134,12 +136,30 @@ class Follower:
         }
         targets = [target for fine, coarse in looks.values() for target in (*fine, *coarse)]
         found = iter(self.engine.follow(image, targets))
-        return {
-            name: self._conclude(
-                self._followed[name], [next(found) for _ in fine], [next(found) for _ in coarse]
-            )
-            for name, (fine, coarse) in looks.items()
-        }
+        frames = {}
+        for name, (fine, coarse) in looks.items():
+            followed = self._followed[name]
+            fine_looks = self._judged(followed, [next(found) for _ in fine], image)
+            frames[name] = self._conclude(followed, fine_looks, [next(found) for _ in coarse])
+        return frames
+
+    def _judged(self, followed: _Followed, looks: list[Look], image: np.ndarray) -> list[Look]:
+        """Fine looks whose scores take in how much what is there looks like the target."""
+        evidence, known = self.engine.evidence, followed.resemblance
+        if evidence is None or self.settings.lost_score == 0:
+            return looks
+        judged = []
+        for index, (target, result) in enumerate(looks):
+            is_followed = index == 0 and followed.recovery is None
+            if is_followed and not known.is_due(result.score):
+                score = evidence(result.score, known.latest)
+            else:
+                likeness = self.engine.likeness(image, target)
+                score = evidence(result.score, known.relative(likeness))
+                if is_followed:
+                    known.learn(likeness, score >= self.settings.tracking_score)
+            judged.append((target, replace(result, score=score)))
+        return judged
 
     @staticmethod
     def _carry(followed: _Followed, shift: Shift) -> None:
@@ -187,6 +207,8 @@ class Follower:
         if old is None:
             return looks[0]
         is_back = old.is_back(looks[1], looks[0][0], self.settings)
+        if is_back:
+            followed.resemblance.start_again()
         if is_back or old.is_over(looks[0][0]):
             followed.old_place = None
         return looks[1] if is_back else looks[0]
@@ -203,7 +225,8 @@ class Follower:
             followed.old_place = OldPlace(recovery.place)
         followed.target, result = found
         followed.confident, followed.recovery = followed.target, None
-        followed.presence = Presence()
+        followed.presence = followed.presence.found()
+        followed.resemblance.start_again()
         return FollowedFrame(followed.presence.state, result.box, result.score, result)
 
     def _search(self, target: Target) -> WideSearch:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autrack_ros.tracking.errors import ConfigurationError
 
 ALMOST = 0.8  # share of ``lost_frames`` from which on a target is LOST: no score is quite 0
+LEARNT = 5, 30  # frames from which, and up to which, it is learnt how high a target scores
+SEEN_WELL = 0.8  # so high a target scores for which ``lost_score`` holds as it is
+LEAST_SHARE = 0.4  # of ``lost_score`` that every target is held to
 
 
 class TrackState(enum.Enum):
@@ -52,11 +55,24 @@ class Presence:
 
     A score that is low says that the box is poor; one near 0 says that the target is gone. So a
     frame counts towards LOST by how far its score is below ``lost_score``: at 0 as one, at half of
-    it as half a frame.
+    it as half a frame. Some targets never score high, in plain sight: for one whose first
+    frames have a mean below ``SEEN_WELL``, ``lost_score`` is lower by as much.
+
+    Attributes:
+        state: after the last frame.
+        frames: that speak for another state; those in which the score was low count in part.
+        usual: mean score of the first frames in sight.
+        learnt: how many they were.
     """
 
     state: TrackState = TrackState.TRACKING
     frames: float = 0
+    usual: float = 0.0
+    learnt: int = 0
+
+    def found(self) -> Presence:
+        """The same target, back in sight."""
+        return replace(self, state=TrackState.TRACKING, frames=0)
 
     def advance(self, score: float, settings: PresenceSettings) -> Presence:
         """After one more frame.
@@ -68,10 +84,20 @@ class Presence:
         if self.state is TrackState.LOST:
             frames = self.frames + 1 if score >= settings.found_score else 0
             found = frames >= settings.found_frames
-            return Presence() if found else Presence(TrackState.LOST, frames)
-        low = score < settings.lost_score
-        frames = self.frames + 1 - score / settings.lost_score if low else 0
+            return self.found() if found else replace(self, frames=frames)
+        lost_score = settings.lost_score * self._share()
+        frames = self.frames + 1 - score / lost_score if score < lost_score else 0
         if frames >= ALMOST * settings.lost_frames:
-            return Presence(TrackState.LOST)
+            return replace(self, state=TrackState.LOST, frames=0)
         is_certain = score >= settings.tracking_score
-        return Presence(TrackState.TRACKING if is_certain else TrackState.UNCERTAIN, frames)
+        state = TrackState.TRACKING if is_certain else TrackState.UNCERTAIN
+        if self.learnt == LEARNT[1]:
+            return replace(self, state=state, frames=frames)
+        learnt = self.learnt + 1
+        return Presence(state, frames, self.usual + (score - self.usual) / learnt, learnt)
+
+    def _share(self) -> float:
+        """Of ``lost_score`` that this target is held to."""
+        if self.learnt < LEARNT[0]:
+            return 1.0
+        return min(max(self.usual / SEEN_WELL, LEAST_SHARE), 1.0)

@@ -25,6 +25,7 @@ class Target:
         adapted_template: S x S x 3 float32 BGR, 0..255, not rounded to whole grey levels; the
             template itself until it is adapted.
         features: of the adapted template.
+        first_features: of the template as cut.
     """
 
     center: tuple[float, float]
@@ -36,6 +37,7 @@ class Target:
     template_corners: np.ndarray
     adapted_template: np.ndarray
     features: Features
+    first_features: Features
 
     @property
     def box(self) -> Box:

@@ -13,6 +13,7 @@ from autrack_ros.tracking.boxes import Box, validate_box
 from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.checkpoint import read_checkpoint
 from autrack_ros.tracking.engine import TrackingEngine, TrackResult
+from autrack_ros.tracking.likeness import Evidence
 from autrack_ros.tracking.presets import DEFAULT_PRESET, find_preset
 from autrack_ros.tracking.runtimes import make_runtime, resolve_device, resolve_runtime
 from autrack_ros.tracking.target import Target
@@ -165,4 +166,4 @@ def load_engine(
     weights = read_checkpoint(checkpoint or chosen.require_shipped_weights(), chosen.name)
     calibration = Calibration.from_metadata(weights.metadata)
     made = make_runtime(kind, weights, chosen, resolved, precision)
-    return TrackingEngine(made, chosen, calibration)
+    return TrackingEngine(made, chosen, calibration, Evidence.from_metadata(weights.metadata))

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import torch
-from safetensors.torch import save_file
 
 from autrack_ros.networks import NETWORKS
 from autrack_ros.networks.lite import LayeredSiamese
-from autrack_ros.tracking.adaptation import AdaptationSettings
-from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presets import Preset, find_preset
 from autrack_ros.tracking.runtimes import resolve_device
+from autrack_ros.training.calibrate import calibrate, save_weights
 from autrack_ros.training.config import TrainingConfig, load_config
 from autrack_ros.training.learning.features import FeatureCache, FrozenLayers
 from autrack_ros.training.learning.feed import CachedFeed, Feed, LiveFeed
@@ -30,11 +25,6 @@ from autrack_ros.training.pairs.bank import CropBank
 from autrack_ros.training.pairs.maker import PairMaker
 from autrack_ros.training.pairs.sheet import pair_sheet
 from autrack_ros.training.sources import SOURCE_KINDS, Source
-from autrack_ros.training.validation.calibration import (
-    CalibrationError,
-    cross_validate,
-    reliability_diagram,
-)
 from autrack_ros.training.validation.clips import film_clips
 from autrack_ros.training.validation.held_out import held_out
 from autrack_ros.training.validation.made_clips import make_clips
@@ -107,14 +97,10 @@ def _train(
     trained = trainer.averaged
     share_weights(trained, initial, settings.initial_share)
     report("calibration", 0, 1, "")
-    metadata = {"configuration": config_path.read_text(encoding="utf-8")}
-    calibration = calibrate(trained, preset, clips, output_dir)
-    if calibration is not None:
-        metadata |= calibration.to_metadata()
-    state = {k: v.cpu().contiguous() for k, v in trained.state_dict().items()}
-    save_file(state, weights, metadata)
-    weights.chmod(0o644)  # safetensors writes for the owner alone; weights are to be shared
-    report("calibration", 1, 1, "" if calibration else "none, see validation.json")
+    fitted = calibrate(trained, preset, clips, output_dir)
+    metadata = {"configuration": config_path.read_text(encoding="utf-8"), **fitted}
+    save_weights(trained, metadata, weights)
+    report("calibration", 1, 1, "" if fitted else "none, see validation.json")
     return weights
 
 
@@ -135,44 +121,6 @@ def share_weights(
         for key, value in network.state_dict().items():
             if value.is_floating_point():
                 value.lerp_(initial[key].to(value.device), share)
-
-
-def calibrate(
-    network: LayeredSiamese, preset: Preset, clips: ValidationSet, output_dir: Path
-) -> Calibration | None:
-    """Track the validation clips with the update, as users do, and fit the score to the overlaps.
-
-    Writes ``validation.json`` and ``reliability.png``. Where no calibration can be fitted, the
-    first says why: a training is worth its weights without one.
-    """
-    plain = clips.evaluate(network, preset)
-    updated = clips.evaluate(network, preset, AdaptationSettings())
-    summary: dict[str, Any] = {
-        "auc": {
-            result.clip.name: {"no_update": round(result.auc, 4), "update": round(other.auc, 4)}
-            for result, other in zip(plain.clips, updated.clips, strict=True)
-        },
-        "mean_auc": {
-            "no_update": {"real": plain.real_auc, "made": plain.made_auc, "all": plain.auc},
-            "update": {"real": updated.real_auc, "made": updated.made_auc, "all": updated.auc},
-        },
-        "groups": {
-            word: {"no_update": asdict(score), "update": asdict(updated.by_attribute[word])}
-            for word, score in plain.by_attribute.items()
-        },
-    }
-    calibration = None
-    try:
-        fitted = cross_validate(updated.samples, folds=min(5, len(updated.clips)))
-    except CalibrationError as error:
-        summary["calibration"] = str(error)
-    else:
-        calibration = fitted.calibration
-        summary["calibration"] = asdict(calibration)
-        summary["score"] = {"as_it_is": asdict(fitted.before), "calibrated": asdict(fitted.after)}
-        reliability_diagram(fitted.probabilities, fitted.outcomes, output_dir / "reliability.png")
-    (output_dir / "validation.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
-    return calibration
 
 
 def show_pairs(config_path: Path, picture: Path) -> None:

@@ -38,6 +38,29 @@ def test_a_target_that_was_found_can_be_lost_again():
     assert presence.advance(0.0, SETTINGS).state is L
 
 
+def after(presence: Presence, scores: list[float]) -> Presence:
+    for score in scores:
+        presence = presence.advance(score, SETTINGS)
+    return presence
+
+
+def test_a_target_that_never_scores_high_is_lost_at_lower_scores():
+    weak, strong = after(Presence(), [0.4] * 30), after(Presence(), [0.9] * 30)
+    assert after(strong, [0.02] * 3).state is L
+    assert after(strong, [0.11] * 6).state is L
+    assert after(weak, [0.11] * 60).state is U  # half of 0.2 is the limit here
+    assert after(weak, [0.0] * 3).state is L
+    assert after(after(Presence(), [0.19] * 30), [0.02] * 5).state is L  # 0.08 holds for all
+
+
+def test_how_high_a_target_scores_is_learnt_in_its_first_frames_and_kept():
+    weak = after(Presence(), [0.4] * 30)
+    later = after(weak, [0.95] * 100 + [0.0] * 3 + [0.9] * 2)
+    assert later.state is T
+    assert later.usual == pytest.approx(0.4)
+    assert after(Presence(), [0.12] * 4).learnt == 4  # too few to go by
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

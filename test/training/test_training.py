@@ -421,6 +421,9 @@ def test_train_from_a_configuration_gives_weights_that_the_tracker_loads(tmp_pat
         assert "calibration" in validation["calibration"]
     else:
         assert validation["calibration"]["slope"] == calibration.slope
+        evidence = tracker.engine.evidence
+        told = validation["likeness"]
+        assert isinstance(told, str) if evidence is None else told["slope"] == evidence.slope
     with (tmp_path / "out/log.csv").open() as file:
         assert [row["validation_auc"] != "" for row in csv.DictReader(file)] == [True, True]
 

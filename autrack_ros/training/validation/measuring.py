@@ -142,12 +142,12 @@ class ValidationSet:
         Raises:
             FloatingPointError: the network predicts no finite box.
         """
-        engine = TrackingEngine(_runtime(network, preset, device), preset)
+        engine = TrackingEngine(runtime_of(network, preset, device), preset)
         tracker = Tracker(engine, adaptation or AdaptationSettings(method="none"))
         return ValidationResult(tuple(_track_clip(tracker, clip) for clip in self.clips))
 
 
-def _runtime(network: SiameseNetwork, preset: Preset, device: torch.device | str) -> Runtime:
+def runtime_of(network: SiameseNetwork, preset: Preset, device: torch.device | str) -> Runtime:
     """What computes: in OpenVINO on a CPU, where the graphs are those of this very network."""
     graphs = find_graphs(preset.network)
     weights = {key: value.cpu().contiguous().numpy() for key, value in network.state_dict().items()}

@@ -1,0 +1,120 @@
+"""How much what is in a box looks like the target, and what that says beside the score.
+
+The response says where in a search region the target would be if it were there, so another thing of
+its kind in its place scores high. A template cut at the box and compared with the first one, cell
+by cell, tells the two apart better (docs/lost.md has the numbers), for a quarter of a frame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
+from autrack_ros.tracking.runtimes import Features
+
+EVERY = 5  # frames: so often what is followed is looked at, and always while the score is not
+SURE = 0.8  # so high
+LEARNT = 20  # looks from which it is known how much the target usually looks like itself
+SLOPE_KEY, OFFSET_KEY = "likeness_slope", "likeness_offset"
+
+
+def likeness(first: Features, other: Features) -> float:
+    """Cosine between two templates' features at the same place, mean over the places; -1..1.
+
+    Args:
+        first: of one template; the first of the maps, (..., C, h, w), is compared.
+        other: of the other.
+    """
+    one, two = (maps[0].reshape(*maps[0].shape[-3:]) for maps in (first, other))
+    lengths = np.linalg.norm(one, axis=0) * np.linalg.norm(two, axis=0)
+    return float(((one * two).sum(axis=0) / np.maximum(lengths, 1e-12)).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Score and likeness together: a box is right where both say so.
+
+    The odds against the two add up, (1 - p) / p = (1 - s) / s + (1 - q) / q: s is the score, and
+    q = sigmoid(slope * (l - 1) + offset), where l is the likeness in parts of the usual one.
+
+    Raises:
+        ConfigurationError: a number is not finite, or the slope is not above 0.
+    """
+
+    slope: float
+    offset: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.slope) and self.slope > 0 and math.isfinite(self.offset)):
+            raise ConfigurationError(
+                f"likeness slope {self.slope!r}, offset {self.offset!r}: both must be finite, the "
+                "slope above 0"
+            )
+
+    def __call__(self, score: float, likeness: float) -> float:
+        """The probability, 0..1, that a box is right; never above the score."""
+        unlike = math.exp(-self.slope * (likeness - 1) - self.offset)
+        return score / (1 + score * unlike)
+
+    def to_metadata(self) -> dict[str, str]:
+        """Entries for the metadata of a safetensors file; ``from_metadata`` gets the same back."""
+        return {SLOPE_KEY: repr(self.slope), OFFSET_KEY: repr(self.offset)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Evidence | None:
+        """What the metadata of a weights file have; None where they have nothing of it.
+
+        Raises:
+            CheckpointError: one entry without the other, or values that are not accepted.
+        """
+        present = {key: metadata[key] for key in (SLOPE_KEY, OFFSET_KEY) if key in metadata}
+        if not present:
+            return None
+        try:
+            return cls(float(present[SLOPE_KEY]), float(present[OFFSET_KEY]))
+        except (KeyError, ValueError) as error:  # ConfigurationError is a ValueError
+            raise CheckpointError(
+                f"metadata of the weights, {present}: accepted are two finite numbers, "
+                f"{SLOPE_KEY} and {OFFSET_KEY}, the first above 0"
+            ) from error
+
+
+@dataclass(slots=True)
+class Resemblance:
+    """How much a target looks like itself, from frame to frame.
+
+    Attributes:
+        usual: its mean likeness in the first frames in which it was followed for sure.
+        looks: how many they were.
+        latest: likeness in the last frame looked at, in parts of ``usual``.
+        frames: since then.
+    """
+
+    usual: float = 0.0
+    looks: int = 0
+    latest: float = 1.0
+    frames: int = EVERY
+
+    def is_due(self, score: float) -> bool:
+        """Whether to look in one more frame, in which it is followed with this score."""
+        self.frames += 1
+        return self.frames >= EVERY or score < SURE
+
+    def start_again(self) -> None:
+        """It was found somewhere: what was seen before says nothing of that."""
+        self.latest, self.frames = 1.0, EVERY
+
+    def relative(self, likeness: float) -> float:
+        """A likeness in parts of the usual one; 1 as long as that is not known."""
+        return likeness / self.usual if self.usual > 0 else 1.0
+
+    def learn(self, likeness: float, is_sure: bool) -> None:
+        """Take in the likeness of what is followed."""
+        self.frames, self.latest = 0, self.relative(likeness)
+        if is_sure and self.looks < LEARNT:
+            self.looks += 1
+            self.usual += (likeness - self.usual) / self.looks
