@@ -157,7 +157,7 @@ class Follower:
                 likeness = self.engine.likeness(image, target)
                 score = evidence(result.score, known.relative(likeness))
                 if is_followed:
-                    known.learn(likeness, score >= self.settings.tracking_score)
+                    known.learn(likeness, result.score)
             judged.append((target, replace(result, score=score)))
         return judged
 

@@ -18,7 +18,8 @@ from autrack_ros.tracking.runtimes import Features
 
 EVERY = 5  # frames: so often what is followed is looked at, and always while the score is not
 SURE = 0.8  # so high
-LEARNT = 20  # looks from which it is known how much the target usually looks like itself
+LIKELY = 0.5  # from here on a frame teaches how much the target usually looks like itself
+LEARNT = 10  # such frames are enough
 SLOPE_KEY, OFFSET_KEY = "likeness_slope", "likeness_offset"
 
 
@@ -88,7 +89,8 @@ class Resemblance:
     """How much a target looks like itself, from frame to frame.
 
     Attributes:
-        usual: its mean likeness in the first frames in which it was followed for sure.
+        usual: its mean likeness in the first frames with a score from ``LIKELY`` on; 0 as long as
+            there was none, and then nothing is judged by it.
         looks: how many they were.
         latest: likeness in the last frame looked at, in parts of ``usual``.
         frames: since then.
@@ -102,19 +104,19 @@ class Resemblance:
     def is_due(self, score: float) -> bool:
         """Whether to look in one more frame, in which it is followed with this score."""
         self.frames += 1
-        return self.frames >= EVERY or score < SURE
+        return self.frames >= EVERY or self.looks < LEARNT or score < SURE
 
     def start_again(self) -> None:
-        """It was found somewhere: what was seen before says nothing of that."""
-        self.latest, self.frames = 1.0, EVERY
+        """It was lost and found: what is there now must be judged, and teaches nothing."""
+        self.latest, self.frames, self.looks = 1.0, EVERY, LEARNT
 
     def relative(self, likeness: float) -> float:
         """A likeness in parts of the usual one; 1 as long as that is not known."""
         return likeness / self.usual if self.usual > 0 else 1.0
 
-    def learn(self, likeness: float, is_sure: bool) -> None:
-        """Take in the likeness of what is followed."""
+    def learn(self, likeness: float, score: float) -> None:
+        """Take in the likeness of what is followed; the score is that of the response alone."""
         self.frames, self.latest = 0, self.relative(likeness)
-        if is_sure and self.looks < LEARNT:
+        if score >= LIKELY and self.looks < LEARNT:
             self.looks += 1
             self.usual += (likeness - self.usual) / self.looks

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 
-from autrack_ros.drawing.lines import draw_box
 from autrack_ros.drawing.style import LIGHT
 from autrack_ros.drawing.text import draw_outlined
 from autrack_ros.evaluation.metrics import present
 from autrack_ros.evaluation.sequences import Sequence
-from autrack_ros.tracking import Box
 from benchmarks.peers.accuracy import Outcome, SequenceSet
+from benchmarks.tiles import TILE, tile
 
-TILE = (256, 192)  # width, height
 MOMENTS = 6  # of a sequence, the first frame and the last among them
 OURS, PEERS = (233, 180, 86), (0, 159, 230)  # sky blue, orange
 
@@ -57,24 +54,9 @@ def _strip(sequence: Sequence, shown: Mapping[str, Outcome]) -> np.ndarray:
         found = [
             (color, 2, one.boxes[index]) for color, one in zip(colors, shown.values(), strict=False)
         ]
-        tiles.append(_tile(image, [*boxes, *found]))
+        tiles.append(tile(image, [*boxes, *found]))
         draw_outlined(tiles[-1], f"frame {index + 1}", (TILE[0] - 44, TILE[1] - 12), 0.4)
     heads = [f"{name} {one.auc:.2f}" for name, one in shown.items()]
     for row, text in enumerate((sequence.name, *heads)):
         draw_outlined(tiles[0], text, (TILE[0] / 2, 14 + 18 * row), 0.4)
     return np.hstack(tiles)
-
-
-def _tile(
-    image: np.ndarray, boxes: list[tuple[tuple[int, int, int], int, np.ndarray]]
-) -> np.ndarray:
-    """An image with boxes, scaled to fit into a tile."""
-    height, width = image.shape[:2]
-    scale = min(TILE[0] / width, TILE[1] / height)
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    for color, line_px, box in boxes:
-        draw_box(small, Box(*(scale * box).tolist()), color, line_px)
-    tile = np.zeros((TILE[1], TILE[0], 3), np.uint8)
-    left, top = (TILE[0] - small.shape[1]) // 2, (TILE[1] - small.shape[0]) // 2
-    tile[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return tile

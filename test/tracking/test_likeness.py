@@ -85,25 +85,43 @@ def test_numbers_that_are_not_accepted_are_named(slope, offset):
         Evidence(slope, offset)
 
 
-def test_what_is_followed_is_looked_at_every_few_frames_and_while_the_score_is_low():
+def test_what_is_followed_is_looked_at_every_few_frames_once_it_is_known():
     known = Resemblance()
-    assert known.is_due(0.95)  # at once
-    known.learn(0.6, is_sure=True)
+    for _ in range(LEARNT):
+        assert known.is_due(0.95)
+        known.learn(0.6, 0.95)
     assert [known.is_due(0.95) for _ in range(EVERY)] == [False] * (EVERY - 1) + [True]
-    known.learn(0.6, is_sure=True)
+
+
+def test_it_is_looked_at_in_each_frame_while_the_score_is_low():
+    known = Resemblance(usual=0.6, looks=LEARNT, frames=0)
+    assert known.is_due(0.5)
+    known.learn(0.6, 0.5)
     assert known.is_due(0.5)
 
 
-def test_the_usual_likeness_is_the_mean_of_the_first_sure_looks():
+def test_the_usual_likeness_is_the_mean_of_the_first_likely_looks():
     known = Resemblance()
+    known.learn(0.1, 0.4)
     assert known.relative(0.3) == 1  # as long as nothing is known
-    known.learn(0.6, is_sure=True)
-    known.learn(0.1, is_sure=False)
-    known.learn(0.7, is_sure=True)
+    known.learn(0.6, 0.9)
+    known.learn(0.7, 0.9)
     assert known.usual == pytest.approx(0.65)
     assert known.latest == pytest.approx(0.7 / 0.6)
     for _ in range(LEARNT):
-        known.learn(0.65, is_sure=True)
-    known.learn(0.0, is_sure=True)
+        known.learn(0.65, 0.9)
+    known.learn(0.0, 0.9)
     assert known.usual == pytest.approx(0.65)
     assert known.relative(0.325) == pytest.approx(0.5)
+
+
+def test_what_is_found_teaches_nothing_and_is_looked_at_at_once():
+    known = Resemblance()
+    known.learn(0.8, 0.9)
+    known.learn(0.2, 0.4)
+    known.start_again()
+    assert known.latest == 1
+    assert known.is_due(0.95)
+    known.learn(0.2, 0.95)
+    assert known.usual == pytest.approx(0.8)
+    assert known.latest == pytest.approx(0.25)

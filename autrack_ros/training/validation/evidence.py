@@ -16,7 +16,6 @@ from autrack_ros.tracking.tracker import Tracker
 from autrack_ros.training.validation.calibration import RIGHT_OVERLAP, CalibrationError
 from autrack_ros.training.validation.clips import HIDDEN, Clip
 
-SURE = 0.5  # score from which a frame tells how much the target usually looks like itself
 SLOPES = np.arange(4.0, 30.5, 0.5)
 OFFSETS = np.arange(0.0, 8.25, 0.25)
 
@@ -41,7 +40,7 @@ def look_at(engine: TrackingEngine, clips: Sequence[Clip]) -> Looks:
         for image in images:
             result = tracker.update(image)
             likeness = engine.likeness(image, tracker.target)
-            known.learn(likeness, result.score >= SURE)
+            known.learn(likeness, result.score)
             results.append((result.score, known.relative(likeness), result.box))
         overlaps = ious(np.array([box for _, _, box in results]), clip.truth[1:])
         seen = clip.visible[1:] >= HIDDEN
