@@ -217,7 +217,12 @@ PARAMETERS = (
         False,
         "Take every such detection; false: the one with the best score",
     ),
-    _presence("lost_score", "A frame with a lower score counts towards LOST", range=(0, 1)),
+    _presence(
+        "lost_score",
+        "A frame with a lower score counts towards LOST; less for a target that scores below 0.8 "
+        "from the start",
+        range=(0, 1),
+    ),
     _presence("lost_frames", "So many in a row with scores near 0 are LOST", range=(1, 1000)),
     _presence("tracking_score", "From this score on TRACKING, below it UNCERTAIN", range=(0, 1)),
     _presence("found_score", "From this score on a frame takes a LOST target back", range=(0, 1)),
