@@ -41,7 +41,6 @@ class _Followed:
     target: Target
     confident: Target  # as it was when last in state TRACKING
     presence: Presence = field(default_factory=Presence)
-    response_score: float = 0.0  # in the last frame, before the likeness was taken in
     resemblance: Resemblance = field(default_factory=Resemblance)
     recovery: Recovery | None = None  # while it is lost
     old_place: OldPlace | None = None  # for a while after it was found elsewhere
@@ -146,7 +145,6 @@ class Follower:
 
     def _judged(self, followed: _Followed, looks: list[Look], image: np.ndarray) -> list[Look]:
         """Fine looks whose scores take in how much what is there looks like the target."""
-        followed.response_score = looks[0][1].score
         evidence, known = self.engine.evidence, followed.resemblance
         if evidence is None or self.settings.lost_score == 0:
             return looks
@@ -190,9 +188,7 @@ class Follower:
         if followed.recovery is not None:
             return self._recover(followed, followed.recovery, fine, coarse)
         followed.target, result = self._choose(followed, fine)
-        followed.presence = followed.presence.advance(
-            result.score, self.settings, followed.response_score
-        )
+        followed.presence = followed.presence.advance(result.score, self.settings)
         state = followed.presence.state
         if state is TrackState.LOST:
             # A find that was soon lost again was none.

@@ -19,7 +19,6 @@ from autrack_ros.tracking.runtimes import Features
 EVERY = 5  # frames: so often what is followed is looked at, and always while the score is not
 SURE = 0.8  # so high
 LIKELY = 0.5  # from here on a frame teaches how much the target usually looks like itself
-ALIKE = 0.7  # likewise, of the likeness known so far
 LEARNT = 10  # such frames are enough
 SLOPE_KEY, OFFSET_KEY = "likeness_slope", "likeness_offset"
 
@@ -118,7 +117,6 @@ class Resemblance:
     def learn(self, likeness: float, score: float) -> None:
         """Take in the likeness of what is followed; the score is that of the response alone."""
         self.frames, self.latest = 0, self.relative(likeness)
-        is_itself = score >= LIKELY and self.latest >= ALIKE
-        if is_itself and self.looks < LEARNT:
+        if score >= LIKELY and self.looks < LEARNT:
             self.looks += 1
             self.usual += (likeness - self.usual) / self.looks

@@ -61,7 +61,7 @@ class Presence:
     Attributes:
         state: after the last frame.
         frames: that speak for another state; those in which the score was low count in part.
-        usual: mean score of the response in the first frames in sight.
+        usual: mean score of the first frames in sight.
         learnt: how many they were.
     """
 
@@ -74,15 +74,12 @@ class Presence:
         """The same target, back in sight."""
         return replace(self, state=TrackState.TRACKING, frames=0)
 
-    def advance(
-        self, score: float, settings: PresenceSettings, response_score: float | None = None
-    ) -> Presence:
+    def advance(self, score: float, settings: PresenceSettings) -> Presence:
         """After one more frame.
 
         Args:
             score: of the best box; of a LOST target, 0 where it is not near the last frame's.
             settings: thresholds.
-            response_score: that of the response alone, where ``score`` takes in more.
         """
         if self.state is TrackState.LOST:
             frames = self.frames + 1 if score >= settings.found_score else 0
@@ -97,8 +94,7 @@ class Presence:
         if self.learnt == LEARNT[1]:
             return replace(self, state=state, frames=frames)
         learnt = self.learnt + 1
-        change = (score if response_score is None else response_score) - self.usual
-        return Presence(state, frames, self.usual + change / learnt, learnt)
+        return Presence(state, frames, self.usual + (score - self.usual) / learnt, learnt)
 
     def _share(self) -> float:
         """Of ``lost_score`` that this target is held to."""

@@ -108,11 +108,9 @@ def test_the_usual_likeness_is_the_mean_of_the_first_likely_looks():
     known.learn(0.7, 0.9)
     assert known.usual == pytest.approx(0.65)
     assert known.latest == pytest.approx(0.7 / 0.6)
-    known.learn(0.4, 0.9)  # another thing
-    assert known.usual == pytest.approx(0.65)
     for _ in range(LEARNT):
         known.learn(0.65, 0.9)
-    known.learn(0.6, 0.9)
+    known.learn(0.0, 0.9)
     assert known.usual == pytest.approx(0.65)
     assert known.relative(0.325) == pytest.approx(0.5)
 

@@ -206,12 +206,12 @@ def test_a_real_target_out_of_the_view_is_lost_and_found_again(engine, sequences
 def test_a_real_target_that_is_erased_for_20_frames_is_lost_and_found_again(
     engine, sequences, name
 ):
-    images, truth = part(sequences[name], 40)
-    for index in range(10, 30):
+    images, truth = part(sequences[name], 50)
+    for index in range(20, 40):
         images[index] = hard_cases.erase(images[index], Box(*truth[index].tolist()))
     frames = follow(engine, images, Box(*truth[0].tolist()))
-    assert set(states(frames[:9])) == {TRACKING}
-    assert set(states(frames[20:29])) == {LOST}
+    assert set(states(frames[:19])) == {TRACKING}
+    assert set(states(frames[30:39])) == {LOST}
     assert min(overlaps(frames, truth)[-5:]) > 0.5
 
 

@@ -61,13 +61,6 @@ def test_how_high_a_target_scores_is_learnt_in_its_first_frames_and_kept():
     assert after(Presence(), [0.12] * 4).learnt == 4  # too few to go by
 
 
-def test_how_high_a_target_scores_is_told_by_the_response_alone():
-    presence = Presence()
-    for _ in range(30):
-        presence = presence.advance(0.2, SETTINGS, response_score=0.9)
-    assert presence.usual == pytest.approx(0.9)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
