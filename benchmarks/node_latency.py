@@ -229,6 +229,10 @@ def main() -> None:
         "--parameter", action="append", default=[], help="of the node, name:=value; repeatable"
     )
     arguments = parser.parse_args()
+    wanted = arguments.case or [""]
+    cases = [case for case in CASES if any(part in case.name for part in wanted)]
+    if not cases:
+        parser.error(f"--case {wanted}: accepted is part of {[case.name for case in CASES]}")
     reuse_large_blocks()
     use_own_domain()
     print(f"{describe_machine()}; {arguments.rate:g} Hz for {arguments.seconds:g} s\n")
@@ -236,10 +240,8 @@ def main() -> None:
         "| case | images | unanswered | dropped by the node | p50 ms | p95 ms | p99 ms | max ms "
         "| node, of one core |\n|---|---|---|---|---|---|---|---|---|"
     )
-    for case in CASES:
-        if arguments.case is None or any(part in case.name for part in arguments.case):
-            row = measure(case, arguments.seconds, arguments.rate, arguments.parameter)
-            print(row, flush=True)
+    for case in cases:
+        print(measure(case, arguments.seconds, arguments.rate, arguments.parameter), flush=True)
 
 
 if __name__ == "__main__":
