@@ -309,7 +309,7 @@ def test_the_template_is_updated_only_where_that_is_asked_for(clips, monkeypatch
 
     monkeypatch.setattr(measuring, "Tracker", Recorder)
     monkeypatch.setattr(measuring, "TrackingEngine", lambda *args, **kwargs: None)
-    monkeypatch.setattr(measuring, "_runtime", lambda *args: None)
+    monkeypatch.setattr(measuring, "runtime_of", lambda *args: None)
     few = ValidationSet(clips[:1])
     preset = PRESETS["autrack_lite0"]
     few.evaluate(torch.nn.Identity(), preset)  # type: ignore[arg-type]
