@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import joined_training
 import pytest
 
 pytest.importorskip("torch", reason="needs torch: pip install torch")
+import joined_training
 import torch
 from small_training import write_photos, write_set
 
