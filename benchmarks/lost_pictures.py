@@ -24,9 +24,8 @@ from autrack_ros.evaluation.presence_tracker import PresenceTracker, presence_se
 from autrack_ros.evaluation.runner import Answer
 from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking import AdaptationSettings, Box, Tracker, TrackState, load_engine
-from benchmarks.tiles import TILE, DrawnBox, tile
+from benchmarks.tiles import OTHERS, OURS, TILE, DrawnBox, tile
 
-FOLLOWER, BARE = (233, 180, 86), (0, 159, 230)  # sky blue, orange
 QUALITY = 88
 
 
@@ -38,18 +37,17 @@ def moments(truth: np.ndarray) -> list[int]:
     return [first - 5, first + 8, (first + last) // 2, last - 1, *after]
 
 
-def answers(sequence: Sequence, recover: bool) -> list[Answer]:
+def answers(tracker: Tracker, sequence: Sequence, recover: bool) -> list[Answer]:
     """Of every frame but the first."""
-    tracker = Tracker(load_engine(device="cpu"), AdaptationSettings(method="none"))
     follower = PresenceTracker(tracker, presence_settings(recover))
     first, *images = sequence.frames
     follower.initialize(first, Box(*sequence.truth[0].tolist()))
     return [follower.update(image) for image in images]
 
 
-def row(sequence: Sequence) -> np.ndarray:
+def row(tracker: Tracker, sequence: Sequence) -> np.ndarray:
     """The moments of a sequence side by side."""
-    ours, bare = (answers(sequence, recover) for recover in (True, False))
+    ours, bare = (answers(tracker, sequence, recover) for recover in (True, False))
     chosen, seen = moments(sequence.truth), present(sequence.truth)
     tiles = []
     for index, image in enumerate(sequence.frames):
@@ -58,8 +56,8 @@ def row(sequence: Sequence) -> np.ndarray:
         answer = ours[index - 1]
         is_lost = answer.state is TrackState.LOST
         boxes: list[DrawnBox] = [(LIGHT, 1, sequence.truth[index])] if seen[index] else []
-        boxes.append((BARE, 2, np.array(bare[index - 1].box)))
-        boxes.append((FOLLOWER, 1 if is_lost else 2, np.array(answer.box)))
+        boxes.append((OTHERS, 2, np.array(bare[index - 1].box)))
+        boxes.append((OURS, 1 if is_lost else 2, np.array(answer.box)))
         picture = tile(image, boxes)
         there = "" if seen[index] else ", target gone"
         draw_outlined(picture, f"frame {index + 1}{there}", (TILE[0] / 2, TILE[1] - 12), 0.4)
@@ -74,10 +72,11 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("cases", type=Path, nargs="+")
     arguments = parser.parse_args()
+    tracker = Tracker(load_engine(device="cpu"), AdaptationSettings(method="none"))
     rows = []
     for case in arguments.cases:
         (sequence,) = (one for one in read_all(case.parent) if one.name == case.name)
-        rows.append(row(sequence))
+        rows.append(row(tracker, sequence))
     cv2.imwrite(str(arguments.output), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
 
 

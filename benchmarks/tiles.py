@@ -11,6 +11,7 @@ from autrack_ros.drawing.lines import draw_box
 from autrack_ros.tracking import Box
 
 TILE = (256, 192)  # width, height
+OURS, OTHERS = (233, 180, 86), (0, 159, 230)  # sky blue, orange
 
 DrawnBox = tuple[tuple[int, int, int], int, np.ndarray]  # BGR, px, (x, y, w, h)
 

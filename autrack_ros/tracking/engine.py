@@ -81,9 +81,7 @@ class TrackingEngine:
         height, width = image.shape[:2]
         validate_box(box, width, height)
         padding = mean_color(image)
-        geometry = self._template_geometry(box)
-        template = crop(image, geometry, padding).astype(np.float32)
-        (corners,) = _corners([geometry.to_crop(box)])
+        template, corners = self._cut_template(image, box, padding)
         features = self.runtime.template(template, corners)
         return Target(
             center=box.pixel_center,
@@ -213,9 +211,7 @@ class TrackingEngine:
             image: HxWx3 uint8 BGR.
             target: where it may be.
         """
-        geometry = self._template_geometry(target.box)
-        template = crop(image, geometry, target.padding).astype(np.float32)
-        (corners,) = _corners([geometry.to_crop(target.box)])
+        template, corners = self._cut_template(image, target.box, target.padding)
         return likeness(target.first_features, self.runtime.template(template, corners))
 
     def search_sides(self, target: Target) -> tuple[float, float]:
@@ -278,8 +274,14 @@ class TrackingEngine:
         points = response_grid(*runtime.response_shape, size, runtime.stride, runtime.origin)
         return make_targets(_corners(boxes), points)
 
-    def _template_geometry(self, box: Box) -> CropGeometry:
-        return self._geometry(box.pixel_center, (box.w, box.h), 0, self.settings.template_size)
+    def _cut_template(
+        self, image: np.ndarray, box: Box, padding: tuple[float, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The template of a box, S x S x 3 float32, and the box's corners in it, (4,) float32."""
+        size = self.settings.template_size
+        geometry = self._geometry(box.pixel_center, (box.w, box.h), 0, size)
+        (corners,) = _corners([geometry.to_crop(box)])
+        return crop(image, geometry, padding).astype(np.float32), corners
 
     def _search_geometry(
         self, center: tuple[float, float], size: tuple[float, float]

@@ -11,10 +11,9 @@ from autrack_ros.drawing.text import draw_outlined
 from autrack_ros.evaluation.metrics import present
 from autrack_ros.evaluation.sequences import Sequence
 from benchmarks.peers.accuracy import Outcome, SequenceSet
-from benchmarks.tiles import TILE, tile
+from benchmarks.tiles import OTHERS, OURS, TILE, tile
 
 MOMENTS = 6  # of a sequence, the first frame and the last among them
-OURS, PEERS = (233, 180, 86), (0, 159, 230)  # sky blue, orange
 
 
 def failure_sheet(
@@ -50,7 +49,7 @@ def _strip(sequence: Sequence, shown: Mapping[str, Outcome]) -> np.ndarray:
         if index not in moments:
             continue
         boxes = [(LIGHT, 1, sequence.truth[index])] if seen[index] else []
-        colors = (OURS, PEERS) if index else ()  # all start from the true box
+        colors = (OURS, OTHERS) if index else ()  # all start from the true box
         found = [
             (color, 2, one.boxes[index]) for color, one in zip(colors, shown.values(), strict=False)
         ]

@@ -272,12 +272,12 @@ def test_the_picture_of_failures_shows_the_worst_first_with_the_best_of_the_othe
     width, height = failures.TILE
     assert sheet.shape == (height, failures.MOMENTS * width, 3)
     first, *later = np.hsplit(sheet, failures.MOMENTS)
-    for color in (failures.OURS, failures.PEERS):
+    for color in (failures.OURS, failures.OTHERS):
         assert not (first == color).all(2).any()
         assert all((tile == color).all(2).any() for tile in later)
     x = {color: (later[0] == color).all(2).nonzero()[1].min() for color in
-         (failures.OURS, failures.PEERS)}  # fmt: skip
-    assert x[failures.OURS] > x[failures.PEERS] + 30
+         (failures.OURS, failures.OTHERS)}  # fmt: skip
+    assert x[failures.OURS] > x[failures.OTHERS] + 30
 
 
 # --- speed
