@@ -8,19 +8,17 @@ by cell, tells the two apart better (docs/lost.md has the numbers), for a quarte
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
+from autrack_ros.tracking.calibration import Logistic
 from autrack_ros.tracking.runtimes import Features
 
 EVERY = 5  # frames: so often what is followed is looked at, and always while the score is not
 SURE = 0.8  # so high
 LIKELY = 0.5  # from here on a frame teaches how much the target usually looks like itself
 LEARNT = 10  # such frames are enough
-SLOPE_KEY, OFFSET_KEY = "likeness_slope", "likeness_offset"
 
 
 def likeness(first: Features, other: Features) -> float:
@@ -35,53 +33,20 @@ def likeness(first: Features, other: Features) -> float:
     return float(((one * two).sum(axis=0) / np.maximum(lengths, 1e-12)).mean())
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Logistic):
     """Score and likeness together: a box is right where both say so.
 
     The odds against the two add up, (1 - p) / p = (1 - s) / s + (1 - q) / q: s is the score, and
     q = sigmoid(slope * (l - 1) + offset), where l is the likeness in parts of the usual one.
-
-    Raises:
-        ConfigurationError: a number is not finite, or the slope is not above 0.
     """
 
-    slope: float
-    offset: float
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.slope) and self.slope > 0 and math.isfinite(self.offset)):
-            raise ConfigurationError(
-                f"likeness slope {self.slope!r}, offset {self.offset!r}: both must be finite, the "
-                "slope above 0"
-            )
+    __slots__ = ()
+    name = "likeness"
 
     def __call__(self, score: float, likeness: float) -> float:
         """The probability, 0..1, that a box is right; never above the score."""
         unlike = math.exp(-self.slope * (likeness - 1) - self.offset)
         return score / (1 + score * unlike)
-
-    def to_metadata(self) -> dict[str, str]:
-        """Entries for the metadata of a safetensors file; ``from_metadata`` gets the same back."""
-        return {SLOPE_KEY: repr(self.slope), OFFSET_KEY: repr(self.offset)}
-
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> Evidence | None:
-        """What the metadata of a weights file have; None where they have nothing of it.
-
-        Raises:
-            CheckpointError: one entry without the other, or values that are not accepted.
-        """
-        present = {key: metadata[key] for key in (SLOPE_KEY, OFFSET_KEY) if key in metadata}
-        if not present:
-            return None
-        try:
-            return cls(float(present[SLOPE_KEY]), float(present[OFFSET_KEY]))
-        except (KeyError, ValueError) as error:  # ConfigurationError is a ValueError
-            raise CheckpointError(
-                f"metadata of the weights, {present}: accepted are two finite numbers, "
-                f"{SLOPE_KEY} and {OFFSET_KEY}, the first above 0"
-            ) from error
 
 
 @dataclass(slots=True)

@@ -11,12 +11,12 @@ from autrack_ros.tracking import CheckpointError, ConfigurationError
 from autrack_ros.tracking.likeness import (
     EVERY,
     LEARNT,
-    OFFSET_KEY,
-    SLOPE_KEY,
     Evidence,
     Resemblance,
     likeness,
 )
+
+SLOPE_KEY, OFFSET_KEY = Evidence.keys()
 
 
 def maps(seed: int) -> np.ndarray:

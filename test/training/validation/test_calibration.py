@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="needs torch: pip install torch")
 from safetensors.torch import save_file
 from torch import zeros
 
-from autrack_ros.tracking.calibration import OFFSET_KEY, SLOPE_KEY, Calibration
+from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.training.validation.calibration import (
     CalibrationError,
@@ -26,6 +26,8 @@ from autrack_ros.training.validation.calibration import (
     reliability,
     reliability_diagram,
 )
+
+SLOPE_KEY, OFFSET_KEY = Calibration.keys()
 
 
 def frames(
