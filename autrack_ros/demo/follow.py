@@ -136,15 +136,11 @@ def run(robot: StandInRobot, follower: Follower, executor: Executor, seconds: fl
     box = view.box
     assert box is not None, "the target is in view at the start"
     x, y, width, height = box
-    goal = InitBox(header=header, id="box", x=x, y=y, width=width, height=height)
-    for _ in range(_ATTEMPTS):
-        spin_until(executor, lambda: False, 0.2)  # the image must be there before the goal
-        follower.accepted = None
-        follower.start(goal)
-        if spin_until(executor, lambda: follower.accepted is not None, _ANSWER_S):
-            if follower.accepted:
-                break
-            robot.publish()
+    follower.start(InitBox(header=header, id="box", x=x, y=y, width=width, height=height))
+    _wait(executor, lambda: follower.accepted is not None, _START_S, "an answer to the goal")
+    if not follower.accepted:
+        raise DemoError("the tracker rejected the goal; see its log")
+    _step(robot, follower, executor)  # the image again: the tracker may have missed it
     steps = []
     for _ in range(round(seconds * 1e9 / STEP_NS)):
         robot.move()
@@ -167,7 +163,10 @@ def _step(robot: StandInRobot, follower: Follower, executor: Executor) -> Step:
 
         if spin_until(executor, answered, _ANSWER_S):
             return _as_step(robot, view, follower.feedback.track)
-    raise DemoError(f"the tracker did not answer the image of {robot.seconds:.1f} s; see its log")
+    raise DemoError(
+        f"the tracker did not answer the image of {robot.seconds:.1f} s "
+        f"within {_ATTEMPTS * _ANSWER_S:g} s; see its log"
+    )
 
 
 def _as_step(robot: StandInRobot, view: View, track: Track) -> Step:

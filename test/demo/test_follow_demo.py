@@ -39,7 +39,8 @@ def test_a_robot_keeps_its_distance_stops_while_the_object_is_lost_and_goes_on(
         text=True,
         timeout=600,
     )
-    assert result.returncode == 0, result.stdout + result.stderr
+    log = (tmp_path / "tracker_node.log").read_text()
+    assert result.returncode == 0, result.stdout + result.stderr + log
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["steps"] == 110
     assert summary["mean_error_m"] < MAX_ERROR_M
