@@ -5,8 +5,8 @@ CLIP ?= .cache/bicycle
 BOX ?=
 PORT ?= 8080
 ADDRESS ?= 127.0.0.1
-# One for each of two cores: with three, tests of whole programs came late now and then.
-WORKERS ?= 2
+# One more than two cores: tests of whole programs wait for each other a third of the time.
+WORKERS ?= 3
 
 # What only came too late is tried once more, and the summary names it: a busy machine starves whole programs.
 LATE := within [0-9.]+ s|no line .* in the output|TimeoutExpired|TimeoutError
@@ -48,8 +48,7 @@ test-without-torch: ## all tests where torch is not installed, as on a robot; wh
 
 lint: $(VENV)/for_tests ## ruff, and mypy with the installed ROS 2 and with what all supported ones have
 	$(RUN) -m ruff check .
-	$(RUN) -m mypy
-	MYPYPATH=test/stubs $(RUN) -m mypy --cache-dir .mypy_cache/stubs
+	MYPYPATH=test/stubs $(RUN) -m mypy --cache-dir .mypy_cache/stubs & $(RUN) -m mypy; own=$$?; wait $$! && exit $$own
 
 # The pages lie in the repository where they are read with it, and link to each other there: they are copied as they are.
 PAGES = README.md NOTICE docs benchmarks/README.md autrack_ros/demo/README.md config/training docker examples \
@@ -107,10 +106,10 @@ $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xm
 	$(RUN) -m pip install -q "autrack_ros[bag,plots,web]"
 	touch $@
 
-# What only tests and training need on top: torch and the tools.
+# What only tests and training need on top: torch and the tools. Python compiles what is imported of it, a small part, by itself.
 $(VENV)/for_tests: $(VENV)/installed requirements-torch.txt
-	$(RUN) -m pip install -q -r requirements-torch.txt
-	$(RUN) -m pip install -q "autrack_ros[bag,train,test]"
+	$(RUN) -m pip install -q --no-compile -r requirements-torch.txt
+	$(RUN) -m pip install -q --no-compile "autrack_ros[bag,train,test]"
 	touch $@
 
 $(BARE)/for_tests_without_torch: $(BARE)/installed
