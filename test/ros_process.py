@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from autrack_ros.replay.domains import own_domain
 
 ROOT = Path(__file__).resolve().parents[1]
+# A process that has imported what a node needs, and forks: half of what a start costs is imports.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["autrack_ros.node.tracker_node", "openvino"])
 PROFILE = ROOT / "config" / "fastdds_shm.xml"
 WAIT_S = 90.0  # a start costs 10 s of a core's time, and there may be little of it
 
@@ -30,21 +37,38 @@ def environment(domain_id: int | None = None) -> dict[str, str]:
     }
 
 
+def run_module(
+    module: str, arguments: tuple[str, ...], variables: dict[str, str], output: Connection
+) -> None:
+    """What ``python -m`` does, in a process that was forked: with these variables, into a pipe."""
+    os.chdir(ROOT)
+    for number in (1, 2):
+        os.dup2(output.fileno(), number)
+    output.close()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = [module, *arguments]
+    sys.modules.pop(module, None)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
 class RosProcess:
-    """A module run with ``python -m``; its output is collected line by line."""
+    """A module run as by ``python -m``; its output is collected line by line."""
 
     def __init__(self, module: str, *arguments: str, **parameters: Any) -> None:
         ros_arguments = [
             text for name, value in parameters.items() for text in ("-p", f"{name}:={value}")
         ]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, "--ros-args", *arguments, *ros_arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        self._output, output = SERVER.Pipe(duplex=False)
+        told = ("--ros-args", *arguments, *ros_arguments)
+        self._process = SERVER.Process(
+            target=run_module, args=(module, told, dict(os.environ), output)
         )
+        self._process.start()
+        atexit.register(self._process.kill)  # else it would be waited for
+        output.close()
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -52,6 +76,7 @@ class RosProcess:
 
     @property
     def pid(self) -> int:
+        assert self._process.pid is not None
         return self._process.pid
 
     @property
@@ -60,7 +85,7 @@ class RosProcess:
 
     @property
     def running(self) -> bool:
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     def wait_for_line(self, pattern: str, after: int = 0, timeout_s: float = WAIT_S) -> str:
         """The first line since line ``after`` that the pattern is found in."""
@@ -81,13 +106,15 @@ class RosProcess:
         return len(self._lines)
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
-        self._process.send_signal(number)
+        os.kill(self.pid, number)
 
     def wait(self, timeout_s: float = WAIT_S) -> int:
         """The exit status."""
-        status = self._process.wait(timeout_s)
+        self._process.join(timeout_s)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self._process.name, timeout_s)
         self._reader.join(timeout_s)
-        return status
+        return self._process.exitcode
 
     def stop(self) -> int:
         """Interrupt and wait; a process that does not obey is killed and fails the test."""
@@ -100,8 +127,7 @@ class RosProcess:
             raise
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in os.fdopen(os.dup(self._output.fileno()), errors="replace"):
             with self._changed:
                 self._lines.append(line)
                 self._changed.notify_all()
