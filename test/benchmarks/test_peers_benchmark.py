@@ -34,6 +34,7 @@ pytest.importorskip("openvino")
 
 from autrack_ros.evaluation.peers.networks import count_parameters
 from benchmarks.peers import PEERS, accuracy, failures, geometry, ours, speed, tables
+from benchmarks.peers import __main__ as command
 from benchmarks.peers.accuracy import Entry, Outcome, SequenceSet
 
 ROOT = Path(__file__).parents[2]
@@ -325,10 +326,9 @@ def test_the_exported_network_is_the_whole_of_a_frame():
 # --- the command
 
 
-def test_a_missing_folder_of_peers_is_named(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.peers", "--peers", tmp_path, "--cache", tmp_path]
-    done = subprocess.run(
-        list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode != 0
-    assert str(tmp_path / "nanotrack_v2/nanotrack_backbone_sim.onnx") in done.stderr
+def test_a_missing_folder_of_peers_is_named(tmp_path, monkeypatch):
+    options = ("--peers", tmp_path, "--cache", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["peers", *map(str, options)])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert str(tmp_path / "nanotrack_v2/nanotrack_backbone_sim.onnx") in str(ended.value)

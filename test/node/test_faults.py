@@ -277,7 +277,7 @@ def watch(client: Client, *topics: str) -> None:
         client.node.create_subscription(Image, f"tracker/{topic}", lambda message: None, 1)
 
 
-def test_four_thousand_malformed_and_adversarial_images_and_boxes(
+def test_two_thousand_malformed_and_adversarial_images_and_boxes(
     client: Client, process: RosProcess
 ) -> None:
     malice = Malice()
@@ -287,7 +287,7 @@ def test_four_thousand_malformed_and_adversarial_images_and_boxes(
     first = client.send(malice.good_image())
     line, began = process.line_count, time.monotonic()
     calls = []
-    for burst in range(400):
+    for burst in range(200):
         malice.restless = burst % 100 < 50
         for _ in range(7):
             client.images.publish(malice.image())
@@ -299,7 +299,7 @@ def test_four_thousand_malformed_and_adversarial_images_and_boxes(
             request = RemoveTarget.Request(id=malice.box().id)
             calls.append(client.call_async(RemoveTarget, "tracker/remove_target", request))
         last = client.send(malice.good_image())  # whose track shows that the others were taken
-    assert last.processed_images - first.processed_images > 400
+    assert last.processed_images - first.processed_images > 200
     client.until(lambda: all(call.done() for call in calls), "answer of every call")
     check_log(process, line, time.monotonic() - began)
     check_it_works(client)
