@@ -134,6 +134,14 @@ class TrackerOptions:
             help="Targets smaller than this, px, are not adapted.", rich_help_panel=_ADAPTATION
         ),
     ] = 8.0
+    adapt_hypotheses: Annotated[
+        bool,
+        typer.Option(
+            "--adapt-hypotheses/--no-adapt-hypotheses",
+            help="Search with the template as cut, too.",
+            rich_help_panel=_ADAPTATION,
+        ),
+    ] = True
 
     @property
     def changed(self) -> list[str]:

@@ -259,6 +259,7 @@ PARAMETERS = (
         "px",
         (0, _LARGEST),
     ),
+    _adaptation("hypotheses", "Search with the template as cut, too: it decides, both place edges"),
 )
 
 

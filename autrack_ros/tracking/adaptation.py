@@ -49,6 +49,7 @@ class AdaptationSettings:
     seed: int = 0  # of the support crops and of pgd's start
     budget_ms: float = 0.0  # stop after this many milliseconds; 0: no limit
     min_target_side: float = 8.0  # px in the image; a target with a smaller side is not adapted
+    hypotheses: bool = True  # search with the template as cut, too: hypotheses.py; else without it
 
     @property
     def enabled(self) -> bool:
@@ -72,6 +73,7 @@ class AdaptationSettings:
             "seed": (0 <= self.seed < 2**31, "0 to 2147483647"),
             "budget_ms": (0 <= self.budget_ms < math.inf, "0 (no limit) or more milliseconds"),
             "min_target_side": (0 <= self.min_target_side < math.inf, "0 or more pixels"),
+            "hypotheses": (self.hypotheses in (True, False), "true or false"),
         }
         for name, (valid, range_) in accepted.items():
             if not valid:

@@ -15,6 +15,7 @@ from autrack_ros.tracking.confidence import measure_response
 from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color
 from autrack_ros.tracking.errors import InvalidImageError
 from autrack_ros.tracking.grid import grid_offset, response_grid
+from autrack_ros.tracking.hypotheses import between
 from autrack_ros.tracking.likeness import Evidence, likeness
 from autrack_ros.tracking.postprocess import cosine_window, select
 from autrack_ros.tracking.presets import Preset
@@ -92,7 +93,7 @@ class TrackingEngine:
             template=template,
             template_corners=corners,
             adapted_template=template,
-            features=features,
+            hypotheses=(features,),
             first_features=features,
         )
 
@@ -145,7 +146,7 @@ class TrackingEngine:
         objective = self.runtime.objective(corners, support, targets, loss)
         adapted, report = adapt_template(objective, target.template, settings, should_cancel)
         features = self.runtime.template(adapted, corners)
-        return replace(target, adapted_template=adapted, features=features), report
+        return target.with_template(adapted, features, settings.hypotheses), report
 
     def support(
         self, image: np.ndarray, target: Target, settings: AdaptationSettings
@@ -196,10 +197,10 @@ class TrackingEngine:
                 for window, target in zip(windows, targets, strict=True)
             ]
         )
-        predictions = self.runtime.predict(searches, [[target.features] for target in targets])
+        predictions = self.runtime.predict(searches, [target.hypotheses for target in targets])
         return [
-            self._advance(target, window, search, prediction)
-            for target, window, search, (prediction,) in zip(
+            self._place([self._advance(target, window, search, each) for each in of_templates])
+            for target, window, search, of_templates in zip(
                 targets, windows, searches, predictions, strict=True
             )
         ]
@@ -217,6 +218,16 @@ class TrackingEngine:
     def search_sides(self, target: Target) -> tuple[float, float]:
         """Width and height of the region a target is searched in, image pixels."""
         return self._search_geometry(target.center, target.size).sides
+
+    @staticmethod
+    def _place(hypotheses: list[tuple[Target, TrackResult]]) -> tuple[Target, TrackResult]:
+        """Where the target is, of what its templates say."""
+        target, result = hypotheses[0]
+        for _, other in hypotheses[1:]:
+            box = between(result.box, other.box, result.score, other.score)
+            target = replace(target, center=box.pixel_center, size=(box.w, box.h))
+            result = replace(result, box=box)
+        return target, result
 
     def _advance(
         self,

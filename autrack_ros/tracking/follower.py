@@ -97,7 +97,7 @@ class Follower:
 
         def with_template(target: Target) -> Target:
             return replace(
-                target, adapted_template=adapted.adapted_template, features=adapted.features
+                target, adapted_template=adapted.adapted_template, hypotheses=adapted.hypotheses
             )
 
         followed.change(with_template)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,7 +24,8 @@ class Target:
         template_corners: (4,) float32, inclusive corners of the target in the template.
         adapted_template: S x S x 3 float32 BGR, 0..255, not rounded to whole grey levels; the
             template itself until it is adapted.
-        features: of the adapted template.
+        hypotheses: features of the templates it is searched with: the adapted one, or the template
+            as cut and the adapted one.
         first_features: of the template as cut.
     """
 
@@ -36,8 +37,24 @@ class Target:
     template: np.ndarray
     template_corners: np.ndarray
     adapted_template: np.ndarray
-    features: Features
+    hypotheses: tuple[Features, ...]
     first_features: Features
+
+    @property
+    def features(self) -> Features:
+        """Those of the adapted template."""
+        return self.hypotheses[-1]
+
+    def with_template(self, template: np.ndarray, features: Features, hypotheses: bool) -> Target:
+        """The target with an adapted template.
+
+        Args:
+            template: as ``adapted_template``.
+            features: of it.
+            hypotheses: whether it is searched with the template as cut, too.
+        """
+        searched = (self.first_features, features) if hypotheses else (features,)
+        return replace(self, adapted_template=template, hypotheses=searched)
 
     @property
     def box(self) -> Box:

@@ -10,7 +10,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -116,7 +116,7 @@ def _pixels(
     loss = arm.adaptation.loss_settings(engine.preset.loss)
     objective = engine.runtime.objective(target.template_corners, search, labels, loss)
     template, _ = adapt_template(objective, target.template, arm.adaptation)
-    return _with_template(engine, target, template), network_of(engine), template.size
+    return _with_template(engine, target, template, arm), network_of(engine), template.size
 
 
 def _random_sign(
@@ -132,12 +132,14 @@ def _random_sign(
     change = np.abs(adapted.adapted_template - target.template)
     signs = np.random.default_rng(seed).choice(np.array([-1, 1], np.float32), change.shape)
     template = np.clip(target.template + change * signs, 0, 255)
-    return _with_template(engine, target, template), network_of(engine), values
+    return _with_template(engine, target, template, arm), network_of(engine), values
 
 
-def _with_template(engine: TrackingEngine, target: Target, template: np.ndarray) -> Target:
+def _with_template(
+    engine: TrackingEngine, target: Target, template: np.ndarray, arm: Arm
+) -> Target:
     features = engine.runtime.template(template, target.template_corners)
-    return replace(target, adapted_template=template, features=features)
+    return target.with_template(template, features, arm.adaptation.hypotheses)
 
 
 def _features(
@@ -159,7 +161,8 @@ def _features(
 
     network = network_of(engine)
     _descend(maps, lambda: _loss(network, features, search, labels, engine, arm), move, arm)
-    changed = replace(target, features=tuple(values.numpy() for values in features))
+    found = tuple(values.numpy() for values in features)
+    changed = target.with_template(target.template, found, arm.adaptation.hypotheses)
     return changed, network, sum(map(torch.numel, maps))
 
 

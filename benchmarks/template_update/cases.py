@@ -11,6 +11,7 @@ import torch
 
 from autrack_ros.evaluation.datasets import read_all
 from autrack_ros.evaluation.metrics import present
+from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.networks.siamese import SearchFeatures
 from autrack_ros.tracking import AdaptationSettings, Box, Target, TrackingEngine
 from autrack_ros.tracking.targets import Targets
@@ -18,6 +19,7 @@ from autrack_ros.training.sources import SOURCE_KINDS
 from autrack_ros.training.validation.clips import HIDDEN, Clip
 from autrack_ros.training.validation.held_out import held_out
 from autrack_ros.training.validation.made_clips import make_clips
+from benchmarks.peers.accuracy import held_out_films
 from benchmarks.template_update.settings import StudySettings
 
 CUTOUTS = ("models", "tuxpaint-stamps", "sprites")
@@ -30,7 +32,7 @@ class Case:
 
     Attributes:
         name: unique in the study.
-        group: ``dev`` (filmed) or ``made``.
+        group: ``dev`` or ``films``, both filmed, or ``made``.
         words: attributes.
         frames: HxWx3 uint8 BGR; can be gone through again and again.
         truth: N x 4, edge coordinates.
@@ -61,9 +63,14 @@ def read_cases(settings: StudySettings) -> list[Case]:
     Raises:
         SourceError, DataError, ConfigurationError: the sequences or pictures are not there.
     """
+    films: list[Sequence] = []
+    if settings.films is not None:
+        readers = held_out_films(settings.films, settings.boxes).readers
+        films = [read() for read in readers.values()]
     filmed = [
-        Case(item.name, "dev", (), item.frames, item.truth, present(item.truth).astype(float))
-        for item in read_all(settings.dataset)
+        Case(item.name, group, (), item.frames, item.truth, present(item.truth).astype(float))
+        for group, items in (("dev", read_all(settings.dataset)), ("films", films))
+        for item in items
     ]
     made = [
         Case(clip.name, "made", clip.attributes, _Frames(clip), clip.truth, clip.visible)

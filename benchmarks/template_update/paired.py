@@ -21,6 +21,7 @@ class Difference:
     high: float
     better: int
     worse: int
+    least: float  # of the changes
 
     def __str__(self) -> str:
         return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
@@ -42,4 +43,5 @@ def difference(row: Row, base: Row, names: Sequence[str]) -> Difference:
         *interval(changes),
         int((changes > CLEAR_CHANGE).sum()),
         int((changes < -CLEAR_CHANGE).sum()),
+        float(changes.min()),
     )

@@ -17,18 +17,18 @@ WORDS = {
 }
 
 
-def draw_changes(rows: Sequence[tuple[str, str, Sequence[Difference]]], path: Path) -> None:
+def draw_changes(rows: Sequence[tuple[str, str, Mapping[str, Difference]]], path: Path) -> None:
     """Mean change of the AUC and its interval: arm, kind, and a difference a group of cases."""
-    groups = ("dev_sequences", "made clips")[: len(rows[0][2])]
+    groups = list(rows[0][2])
     figure = new_figure(1000, 120 + 34 * len(rows))
     panels = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
-    for index, (axes, words) in enumerate(zip(panels, groups, strict=True)):
+    for axes, words in zip(panels, groups, strict=True):
         for place, (_, kind, changes) in enumerate(reversed(rows)):
-            change, color = changes[index], COLORS[kind]
+            change, color = changes[words], COLORS[kind]
             axes.plot([change.low, change.high], [place, place], color=color, lw=3)
             axes.plot(change.mean, place, "o", color=color, ms=8)
         axes.axvline(0, color="0.3", lw=1)
-        axes.set_title(f"{words}, {rows[0][2][index].cases} sequences")
+        axes.set_title(f"{words}, {rows[0][2][words].cases} sequences")
         axes.set_xlabel("change of success AUC, mean and 95 % interval")
         dress(axes)
     panels[0].set_yticks(range(len(rows)), [name for name, _, _ in reversed(rows)])

@@ -25,7 +25,7 @@ from benchmarks.template_update.settings import Arm, StudySettings
 # Settings of the study that every result depends on. Arms can be added, and tables changed.
 DECISIVE = (
     *("preset", "dataset", "pictures", "events", "made_clips", "sweep_clips"),
-    *("frames", "seed", "later_frames"),
+    *("frames", "seed", "later_frames", "films", "boxes"),
 )
 
 

@@ -77,6 +77,8 @@ class StudySettings:
         seed: of the made clips.
         later_frames: frames after the first in which the loss is taken, per case.
         preset, checkpoint: the network; without a checkpoint the shipped weights.
+        films, boxes: a list of films that are never trained on, and the folder of their sets;
+            without a list there are none.
     """
 
     arms: tuple[Arm, ...]
@@ -93,6 +95,8 @@ class StudySettings:
     later_frames: int
     preset: str = DEFAULT_PRESET
     checkpoint: Path | None = None
+    films: Path | None = None
+    boxes: Path = Path("../shared/data/train_boxes")
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -124,7 +128,7 @@ def load_settings(path: Path) -> StudySettings:
     )
     for key in ("compared", "costed", "events"):
         values[key] = tuple(values.get(key, ()))
-    for key in ("dataset", "pictures", "checkpoint"):
+    for key in ("dataset", "pictures", "checkpoint", "films", "boxes"):
         if values.get(key) is not None:
             values[key] = Path(values[key])
     return _made(StudySettings, values, str(path))

@@ -319,6 +319,7 @@ def test_differences_are_paired_and_count_clear_changes():
     found = difference(row([0.5, 0.62, 0.7, 0.1]), row([0.5, 0.6, 0.71, 0.104]), list("0123"))
     assert found.mean == pytest.approx((0.02 - 0.01 - 0.004) / 4)
     assert (found.cases, found.better, found.worse) == (4, 1, 1)
+    assert found.least == pytest.approx(-0.01)
     assert found.low < found.mean < found.high
     assert found.verdict == "no difference shown"
     assert difference(row([0.6] * 4), row([0.5] * 4), list("0123")).verdict == "better"

@@ -78,7 +78,7 @@ def test_the_adapted_template_finds_a_target_that_was_lost_meanwhile(world: Worl
             break
     expected = world.engine.start(pixels(0), box_in(0))
     expected = replace(
-        expected, adapted_template=adapted.adapted_template, features=adapted.features
+        expected, adapted_template=adapted.adapted_template, hypotheses=adapted.hypotheses
     )
     assert iou(target.box, box_in(world.newest)) > 0.7
     ((_, result),) = world.engine.follow(
