@@ -334,8 +334,7 @@ def _by_attribute(findings: Findings) -> str:
     return (
         "## By attribute\n\nMade clips; each counts for every attribute it has. In those of "
         "*distractors*, *rotation* and *illumination* nothing else happens. One of twenty "
-        "intervals misses 0 by chance.\n\n"
-        + _compare(findings, groups)
+        "intervals misses 0 by chance.\n\n" + _compare(findings, groups)
     )
 
 
