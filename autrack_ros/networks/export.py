@@ -17,11 +17,9 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
 from torch.func import functional_call
 
 from autrack_ros.networks.fuse import fuse_batch_norm, normalised_convolutions
-from autrack_ros.networks.gradient import trace_with_gradient
 from autrack_ros.networks.losses import LossTerms, tracking_loss
 from autrack_ros.networks.siamese import SearchFeatures, SiameseNetwork
 from autrack_ros.tracking.checkpoint import form
@@ -35,6 +33,7 @@ from autrack_ros.tracking.targets import Targets, make_targets
 
 if TYPE_CHECKING:
     import openvino
+    from torch.export import ExportedProgram
 
 CROPS = 3  # support crops when the graphs are traced: any number but 1
 
@@ -168,6 +167,8 @@ def convert(network: SiameseNetwork, part: Part) -> openvino.Model:
 
     examples = {**weights, **part.inputs}
     batches = {name for name in part.inputs if part.has_gradient and name not in FIXED}
+    from autrack_ros.networks.gradient import trace_with_gradient  # takes 3 s, of torch's tracer
+
     program = trace_with_gradient(function, examples, batches)
     return _name_inputs(_converted(program), program, examples, batches)
 
