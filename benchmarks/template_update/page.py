@@ -203,7 +203,10 @@ def _changes(findings: Findings, arms: Names) -> list[tuple[str, str, dict[str, 
 
 
 def _comparable_learners(findings: Findings) -> list[str]:
-    """Arms that differ in what they change and how far, not in what they learn from."""
+    """Arms that differ in what they change and how far, not in what they learn from.
+
+    The loss is that of the updated template, whether or not it is searched with alone.
+    """
     shipped = findings.arm(findings.settings.tables[0].arms[0]).adaptation
     return [
         name
@@ -211,6 +214,7 @@ def _comparable_learners(findings: Findings) -> list[str]:
         if name != findings.base
         and findings.arm(name).adaptation.loss == shipped.loss
         and findings.arm(name).adaptation.support_crops == shipped.support_crops
+        and findings.arm(name).adaptation.hypotheses == shipped.hypotheses
     ]
 
 

@@ -113,8 +113,8 @@ def test_the_committed_settings_are_accepted_and_hold_every_arm_the_study_asks_f
     assert {arm.kind for arm in settings.arms} == {
         *("none", "pixels", "random_sign", "features", "head")
     }
-    assert {4, 16, 64} <= steps
-    assert {1, 6, 16} <= crops
+    assert {4, 16} <= steps
+    assert {1, 6} <= crops
     assert {arm.adaptation.loss for arm in settings.arms} == {"training", "mtp"}
     shipped = next(arm for arm in settings.arms if arm.name == "shipped update")
     assert shipped.adaptation == AdaptationSettings()
