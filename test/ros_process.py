@@ -127,7 +127,7 @@ class RosProcess:
             raise
 
     def _read(self) -> None:
-        for line in os.fdopen(os.dup(self._output.fileno()), errors="replace"):
+        for line in open(self._output.fileno(), errors="replace", closefd=False):  # noqa: SIM115
             with self._changed:
                 self._lines.append(line)
                 self._changed.notify_all()

@@ -146,6 +146,8 @@ def to_openvino(module: nn.Module, inputs: tuple[Tensor, ...]) -> openvino.Model
 
 def convert(network: SiameseNetwork, part: Part) -> openvino.Model:
     """A part of a network as a graph whose first inputs are the weights it needs."""
+    from autrack_ros.networks.gradient import trace_with_gradient  # takes 3 s, of torch's tracer
+
     fused = fuse_batch_norm(network)
     for module in fused.modules():
         if isinstance(module, nn.ReLU):
@@ -167,8 +169,6 @@ def convert(network: SiameseNetwork, part: Part) -> openvino.Model:
 
     examples = {**weights, **part.inputs}
     batches = {name for name in part.inputs if part.has_gradient and name not in FIXED}
-    from autrack_ros.networks.gradient import trace_with_gradient  # takes 3 s, of torch's tracer
-
     program = trace_with_gradient(function, examples, batches)
     return _name_inputs(_converted(program), program, examples, batches)
 

@@ -145,6 +145,8 @@ class TrackingEngine:
         loss = settings.loss_settings(self.preset.loss)
         objective = self.runtime.objective(corners, support, targets, loss)
         adapted, report = adapt_template(objective, target.template, settings, should_cancel)
+        if adapted is target.template:  # no step was better: nothing to search with beside it
+            return target, report
         features = self.runtime.template(adapted, corners)
         return target.with_template(adapted, features, settings.hypotheses), report
 
@@ -199,8 +201,8 @@ class TrackingEngine:
         )
         predictions = self.runtime.predict(searches, [target.hypotheses for target in targets])
         return [
-            self._place([self._advance(target, window, search, each) for each in of_templates])
-            for target, window, search, of_templates in zip(
+            self._advance(target, window, search, seen)
+            for target, window, search, seen in zip(
                 targets, windows, searches, predictions, strict=True
             )
         ]
@@ -219,27 +221,37 @@ class TrackingEngine:
         """Width and height of the region a target is searched in, image pixels."""
         return self._search_geometry(target.center, target.size).sides
 
-    @staticmethod
-    def _place(hypotheses: list[tuple[Target, TrackResult]]) -> tuple[Target, TrackResult]:
-        """Where the target is, of what its templates say."""
-        target, result = hypotheses[0]
-        for _, other in hypotheses[1:]:
-            box = between(result.box, other.box, result.score, other.score)
-            target = replace(target, center=box.pixel_center, size=(box.w, box.h))
-            result = replace(result, box=box)
-        return target, result
-
     def _advance(
         self,
         target: Target,
         geometry: CropGeometry,
         search: np.ndarray,
-        prediction: Prediction,
+        seen: Sequence[Prediction],
     ) -> tuple[Target, TrackResult]:
-        """From the prediction for its search region to the target's new place."""
-        score = prediction.score
+        """From the predictions for its search region, one a template, to the target's new place."""
+        (moved, score), *others = [self._locate(target, geometry, each) for each in seen]
+        response, response_to_image = seen[0].score, self._response_to_image(geometry)
+        box = moved.box
+        measured = measure_response(response, response_to_image, box)
+        for other, other_score in others:
+            box = between(box, other.box, score, other_score)
+            moved = replace(moved, center=box.pixel_center, size=(box.w, box.h))
+        return moved, TrackResult(
+            box=box,
+            score=score,
+            response=response,
+            response_to_image=response_to_image,
+            search=search,
+            search_to_image=_edges(geometry.crop_to_image),
+            **measured._asdict(),
+        )
+
+    def _locate(
+        self, target: Target, geometry: CropGeometry, prediction: Prediction
+    ) -> tuple[Target, float]:
+        """The target where one of its templates sees it, and the score."""
         selection = select(
-            score,
+            prediction.score,
             prediction.corners,
             (target.size[0] * geometry.scale[0], target.size[1] * geometry.scale[1]),
             self._window,
@@ -254,17 +266,8 @@ class TrackingEngine:
             _clamp(target.size[0] * (1 - rate) + found.w * rate, min_side, width),
             _clamp(target.size[1] * (1 - rate) + found.h * rate, min_side, height),
         )
-        moved = replace(target, center=center, size=size)
-        response_to_image = self._response_to_image(geometry)
-        return moved, TrackResult(
-            box=moved.box,
-            score=self.calibration(selection.score) if self.calibration else selection.score,
-            response=score,
-            response_to_image=response_to_image,
-            search=search,
-            search_to_image=_edges(geometry.crop_to_image),
-            **measure_response(score, response_to_image, moved.box)._asdict(),
-        )
+        score = self.calibration(selection.score) if self.calibration else selection.score
+        return replace(target, center=center, size=size), score
 
     def _support_windows(self, box: Box, settings: AdaptationSettings) -> list[CropGeometry]:
         """Search windows around the target: the centred one, then shifted and scaled ones."""

@@ -93,14 +93,7 @@ class Follower:
 
     def retouch(self, name: str, adapted: Target) -> None:
         """Give a target the template that was adapted meanwhile; where it is stays."""
-        followed = self._followed[name]
-
-        def with_template(target: Target) -> Target:
-            return replace(
-                target, adapted_template=adapted.adapted_template, hypotheses=adapted.hypotheses
-            )
-
-        followed.change(with_template)
+        self._followed[name].change(lambda target: target.retouched(adapted))
 
     def hand_over(self, name: str, other: Follower) -> None:
         """Let another follower of the same engine go on with a target, from where it is."""

@@ -28,7 +28,4 @@ def between(cut: Box, adapted: Box, cut_score: float, adapted_score: float) -> B
     if iou(cut, adapted) < AGREEING or cut_score + adapted_score == 0:
         return cut
     share = adapted_score / (cut_score + adapted_score)
-    edges = zip(
-        (cut.x, cut.y, cut.w, cut.h), (adapted.x, adapted.y, adapted.w, adapted.h), strict=True
-    )
-    return Box(*(one + share * (other - one) for one, other in edges))
+    return Box(*(one + share * (other - one) for one, other in zip(cut, adapted, strict=True)))

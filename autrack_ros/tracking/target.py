@@ -56,6 +56,12 @@ class Target:
         searched = (self.first_features, features) if hypotheses else (features,)
         return replace(self, adapted_template=template, hypotheses=searched)
 
+    def retouched(self, adapted: Target) -> Target:
+        """The target where it is, with the template that ``adapted`` has."""
+        return replace(
+            self, adapted_template=adapted.adapted_template, hypotheses=adapted.hypotheses
+        )
+
     @property
     def box(self) -> Box:
         """Where the target was found last, edge coordinates."""

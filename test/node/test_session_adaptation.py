@@ -77,9 +77,7 @@ def test_the_adapted_template_finds_a_target_that_was_lost_meanwhile(world: Worl
         if target.state is TRACKING:
             break
     expected = world.engine.start(pixels(0), box_in(0))
-    expected = replace(
-        expected, adapted_template=adapted.adapted_template, hypotheses=adapted.hypotheses
-    )
+    expected = expected.retouched(adapted)
     assert iou(target.box, box_in(world.newest)) > 0.7
     ((_, result),) = world.engine.follow(
         pixels(world.newest),

@@ -69,3 +69,11 @@ def test_it_goes_on_from_the_box_that_it_gave(engine):
     tracker = Tracker(engine, QUICK)
     tracker.initialize(image, START)
     assert tracker.update(np.roll(image, 3, axis=1)).box == pytest.approx(tracker.target.box)
+
+
+def test_a_template_that_no_step_made_better_is_searched_with_once(engine):
+    image = textured_image(160, 200, 0)
+    plain = engine.start(image, START)
+    same, report = engine.adapt(image, plain, QUICK, should_cancel=lambda: True)
+    assert report.stop_reason == "cancelled"
+    assert same.hypotheses == plain.hypotheses

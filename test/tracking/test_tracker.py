@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -249,8 +247,6 @@ def test_a_started_target_is_followed_before_and_after_its_adaptation():
     np.testing.assert_array_equal(started.adapted_template, started.template)
     assert not np.array_equal(adapted.adapted_template, adapted.template)
     # What the adaptation found goes to where the target is meanwhile.
-    followed = replace(
-        moved, adapted_template=adapted.adapted_template, hypotheses=adapted.hypotheses
-    )
+    followed = moved.retouched(adapted)
     ((found, _),) = engine.follow(scene(TARGET._replace(x=TARGET.x + 10)), [followed])
     assert iou(found.box, TARGET._replace(x=TARGET.x + 10)) > 0.5
