@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from autrack_ros.evaluation.runner import Answer
-from autrack_ros.tracking import AdaptationReport, Box, Follower, Target, Tracker
+from autrack_ros.tracking import AdaptationReport, Box, Follower, Target, Tracker, TrackingEngine
 from autrack_ros.tracking.presence import PresenceSettings
 
 _NAME = "target"
@@ -22,11 +24,17 @@ class PresenceTracker:
     Args:
         tracker: gives what computes, and how templates are adapted.
         settings: when a target is LOST and when found.
+        make_follower: another follower than the node's, for comparisons.
     """
 
-    def __init__(self, tracker: Tracker, settings: PresenceSettings) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        settings: PresenceSettings,
+        make_follower: Callable[[TrackingEngine, PresenceSettings], Follower] = Follower,
+    ) -> None:
         self._engine, self._adaptation = tracker.engine, tracker.adaptation
-        self._settings = settings
+        self._settings, self._make_follower = settings, make_follower
 
     @property
     def target(self) -> Target:
@@ -36,7 +44,7 @@ class PresenceTracker:
     def initialize(self, image: np.ndarray, box: Box) -> AdaptationReport:
         """Take a target and adapt its template to it, see ``Tracker.initialize``."""
         target, report = self._engine.adapt(image, self._engine.start(image, box), self._adaptation)
-        self._follower, self._box = Follower(self._engine, self._settings), box
+        self._follower, self._box = self._make_follower(self._engine, self._settings), box
         self._follower.put(_NAME, target)
         return report
 

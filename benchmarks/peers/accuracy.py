@@ -23,7 +23,7 @@ from autrack_ros.evaluation.datasets import Readers, read_dataset
 from autrack_ros.evaluation.frames import image_frames
 from autrack_ros.evaluation.local_engine import LocalEngine
 from autrack_ros.evaluation.peers import networks, vit, windows
-from autrack_ros.evaluation.results import as_json, open_results
+from autrack_ros.evaluation.results import SequenceResult, as_json, open_results
 from autrack_ros.evaluation.runner import Answer
 from autrack_ros.evaluation.sequences import Sequence as AnnotatedSequence
 from autrack_ros.tracking import AutrackError, Box, ConfigurationError
@@ -118,7 +118,7 @@ def peer_entries(folder: Path, threads: int) -> list[Entry]:
         code = [
             Path(inspect.getfile(module)) for module in (kind, geometry, networks, windows, vit)
         ]
-        settings = _settings(name, files, threads, code)
+        settings = entry_settings(name, files, threads, code)
         make = functools.partial(make_peer, name, folder, threads)
         entries.append(Entry(name, make, settings))
     return entries
@@ -135,7 +135,7 @@ def our_entries(preset: str, weights: Path | None, threads: int) -> list[Entry]:
     entries = []
     for way in ours.WAYS:
         way_code = [Path(inspect.getfile(module)) for module in (ours, presence_tracker)]
-        settings = _settings(preset + way, [file], threads, [*code, *way_code])
+        settings = entry_settings(preset + way, [file], threads, [*code, *way_code])
         make = functools.partial(ours.make_ours, preset, weights, way, threads)
         entries.append(Entry(preset + way, make, settings))
     return entries
@@ -178,16 +178,28 @@ def run(
     Raises:
         AutrackError: a tracker cannot be made, or a sequence fails.
     """
+    results = track_all(entry, sequences, cache, jobs, report)
+    return {
+        name: _outcome(results[name].boxes, read().truth)
+        for name, read in sequences.readers.items()
+    }
+
+
+def track_all(
+    entry: Entry, sequences: SequenceSet, cache: Path, jobs: int, report: Report
+) -> dict[str, SequenceResult]:
+    """Track what the cache does not hold yet; all results, by the sequence's name.
+
+    Raises:
+        AutrackError: a tracker cannot be made, or a sequence fails.
+    """
     digest = hashlib.sha256(as_json(entry.settings).encode()).hexdigest()[:8]
     folder = cache / f"{_file_name(entry.name)}-{digest}" / _file_name(sequences.name)
     results = open_results(folder, dict(entry.settings))
     done = run_benchmark(sequences.readers, entry.make, results, LocalEngine(jobs), report)
     if done.failures:
         raise AutrackError("; ".join(done.failures.values()))
-    return {
-        name: _outcome(done.results[name].boxes, read().truth)
-        for name, read in sequences.readers.items()
-    }
+    return done.results
 
 
 def _outcome(boxes: np.ndarray, truth: np.ndarray) -> Outcome:
@@ -200,10 +212,14 @@ def _outcome(boxes: np.ndarray, truth: np.ndarray) -> Outcome:
     )
 
 
-def _settings(
+def entry_settings(
     name: str, files: Sequence[Path], threads: int, code: Sequence[Path]
 ) -> dict[str, Any]:
-    """As ``open_results`` wants it; the code is part of it, so that a change of it is seen."""
+    """What an entry's boxes depend on; the code is part of it, so that a change of it is seen.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
     return {
         "format": "folder",
         "tracker": name,
