@@ -163,10 +163,25 @@ class TrackingEngine:
         Returns:
             features of the support crops, and their labels.
         """
+        crops, boxes = self.support_crops(image, target, settings)
+        return self.runtime.support(crops), self._targets(boxes)
+
+    def support_crops(
+        self, image: np.ndarray, target: Target, settings: AdaptationSettings
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Search regions around ``first_box``: the centred one, then shifted and scaled ones.
+
+        Args:
+            image: HxWx3 uint8 BGR.
+            target: gives box and padding.
+            settings: number, shifts and scales of the crops.
+
+        Returns:
+            B x S x S x 3 uint8 crops, and the inclusive corners of the box in each, (B, 4) float32.
+        """
         windows = self._support_windows(target.first_box, settings)
         crops = np.stack([crop(image, window, target.padding) for window in windows])
-        labels = self._targets([window.to_crop(target.first_box) for window in windows])
-        return self.runtime.support(crops), labels
+        return crops, _corners([window.to_crop(target.first_box) for window in windows])
 
     def follow(
         self, image: np.ndarray, targets: Sequence[Target]
@@ -270,7 +285,6 @@ class TrackingEngine:
         return replace(target, center=center, size=size), score
 
     def _support_windows(self, box: Box, settings: AdaptationSettings) -> list[CropGeometry]:
-        """Search windows around the target: the centred one, then shifted and scaled ones."""
         centered = self._search_geometry(box.pixel_center, (box.w, box.h))
         generator = np.random.default_rng(settings.seed)
         windows = [centered]
@@ -282,11 +296,11 @@ class TrackingEngine:
             windows.append(replace(centered, center=center, sides=(across * zoom, down * zoom)))
         return windows
 
-    def _targets(self, boxes: list[Box]) -> Targets:
-        """Labels of search regions with the target at these boxes (of the crop)."""
+    def _targets(self, corners: np.ndarray) -> Targets:
+        """Labels of search regions with the target at these corners (B, 4) of the crop."""
         runtime, size = self.runtime, self.settings.search_size
         points = response_grid(*runtime.response_shape, size, runtime.stride, runtime.origin)
-        return make_targets(_corners(boxes), points)
+        return make_targets(corners, points)
 
     def _cut_template(
         self, image: np.ndarray, box: Box, padding: tuple[float, ...]
