@@ -246,11 +246,10 @@ class TrackingEngine:
         """From the predictions for its search region, one a template, to the target's new place."""
         (moved, score), *others = [self._locate(target, geometry, each) for each in seen]
         response, response_to_image = seen[0].score, self._response_to_image(geometry)
+        measured = measure_response(response, response_to_image, moved.box)
         box = moved.box
-        measured = measure_response(response, response_to_image, box)
         for other, other_score in others:
             box = between(box, other.box, score, other_score)
-            moved = replace(moved, center=box.pixel_center, size=(box.w, box.h))
         return moved, TrackResult(
             box=box,
             score=score,

@@ -1,8 +1,9 @@
 """Two templates of one target side by side: the one as cut says where it is, the adapted one helps.
 
 An adapted template places the edges of a box better and, now and then, takes another object for
-the target. So where the two see the target in the same place, the box lies between theirs, and
-where they do not, the template as cut is believed. Measured in docs/template_update.md.
+the target. So where the two see the target in the same place, the box that is given lies between
+theirs, and where they do not, the template as cut is believed. Where to look next follows from the
+template as cut alone, so the adapted one can never lead away. Measured in docs/template_update.md.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pictures import textured_image
 
-from autrack_ros.tracking import AdaptationSettings, Box, Tracker, load_engine
+from autrack_ros.tracking import AdaptationSettings, Box, load_engine
 from autrack_ros.tracking.hypotheses import between
 
 CUT, NEAR, AWAY = Box(10, 20, 40, 30), Box(14, 22, 44, 30), Box(60, 20, 40, 30)
@@ -64,11 +64,13 @@ def test_a_target_is_searched_with_both_templates_once_it_is_adapted(engine):
     np.testing.assert_allclose(results["both"].response, results["plain"].response, atol=1e-5)
 
 
-def test_it_goes_on_from_the_box_that_it_gave(engine):
+def test_where_it_looks_next_follows_from_the_template_as_cut_alone(engine):
     image = textured_image(160, 200, 0)
-    tracker = Tracker(engine, QUICK)
-    tracker.initialize(image, START)
-    assert tracker.update(np.roll(image, 3, axis=1)).box == pytest.approx(tracker.target.box)
+    plain = engine.start(image, START)
+    both, _ = engine.adapt(image, plain, QUICK)
+    (alone, _), (beside, given) = engine.follow(np.roll(image, 3, axis=1), [plain, both])
+    assert given.box != beside.box
+    assert beside.box == pytest.approx(alone.box, abs=1e-3)
 
 
 def test_a_template_that_no_step_made_better_is_searched_with_once(engine):
