@@ -225,7 +225,12 @@ PARAMETERS = (
     ),
     _presence("lost_frames", "So many in a row with scores near 0 are LOST", range=(1, 1000)),
     _presence("tracking_score", "From this score on TRACKING, below it UNCERTAIN", range=(0, 1)),
-    _presence("found_score", "From this score on a frame takes a LOST target back", range=(0, 1)),
+    _presence(
+        "found_score",
+        "A find elsewhere takes a LOST target back from this score on: of its first frame and of "
+        "the mean of `found_frames`",
+        range=(0, 1),
+    ),
     _presence(
         "found_frames", "So many in a row, each near the one before, take it back", range=(1, 1000)
     ),

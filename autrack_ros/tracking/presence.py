@@ -32,8 +32,8 @@ class PresenceSettings:
     tracking_score: float = 0.5  # from here on UNCERTAIN becomes TRACKING; below, the reverse
     lost_score: float = 0.3  # a frame below counts towards LOST, the more the lower it is
     lost_frames: int = 3  # as many in a row with scores near 0 are LOST
-    found_score: float = 0.7  # a frame of a LOST target from here on counts towards TRACKING
-    found_frames: int = 3  # as many in a row, each near the one before, are TRACKING
+    found_score: float = 0.7  # of a find elsewhere: of its first frame, and of the mean of
+    found_frames: int = 3  # so many in a row, each near the one before; then it is TRACKING
     search_after: int = 30  # frames LOST; until then it is looked for where it was, no further
 
     def __post_init__(self) -> None:

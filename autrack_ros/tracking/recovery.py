@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 from autrack_ros.tracking.boxes import iou
 from autrack_ros.tracking.engine import TrackResult
@@ -35,7 +36,7 @@ class Recovery:
         frames: since it was lost.
         evidence: frames in a row that speak for ``place``.
         candidate: where else it may be.
-        candidate_evidence: frames in a row that speak for ``candidate``.
+        candidate_scores: of that place, in the frames in a row in which it was looked at.
     """
 
     place: Target
@@ -44,7 +45,7 @@ class Recovery:
     frames: int = 0
     evidence: int = 0
     candidate: Target | None = None
-    candidate_evidence: int = 0
+    candidate_scores: list[float] = field(default_factory=list)
 
     def where_to_look(
         self, places: int, settings: PresenceSettings
@@ -90,13 +91,26 @@ class Recovery:
             return fine[0]
         best = max(others, key=lambda look: look[1].score, default=None)
         # What is seen at the old place wins a tie.
-        if best is None or is_here or best[1].score < settings.found_score:
-            self.candidate, self.candidate_evidence = None, 0
+        if best is None or is_here or not self._goes_on(best, settings):
+            self.candidate, self.candidate_scores = None, []
             return None
-        before, self.candidate = self.candidate, best[0]
-        goes_on = before is not None and iou(before.box, best[0].box) >= NEAR_IOU
-        self.candidate_evidence = self.candidate_evidence + 1 if goes_on else 1
-        return best if self.candidate_evidence >= settings.found_frames else None
+        self.candidate = best[0]
+        self.candidate_scores.append(best[1].score)
+        if len(self.candidate_scores) < settings.found_frames:
+            return None
+        # No single look must be that good, but all together.
+        if fmean(self.candidate_scores) >= settings.found_score:
+            return best
+        self.candidate, self.candidate_scores = None, []
+        return None
+
+    def _goes_on(self, best: Look, settings: PresenceSettings) -> bool:
+        """Whether what was seen elsewhere may be the target: a candidate, or a new one."""
+        target, seen = best
+        if self.candidate is None or iou(self.candidate.box, target.box) < NEAR_IOU:
+            self.candidate_scores = []
+            return seen.score >= settings.found_score
+        return seen.score >= settings.tracking_score
 
     def _held_back(self, moved: Target) -> Target:
         """A place half way back to where the target was when it was sure, and to its size then.
