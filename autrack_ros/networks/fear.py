@@ -4,7 +4,9 @@ FEAR (Borsuk et al., FEAR: Fast, Efficient, Accurate and Robust Visual Tracker, 
 parts of SiamFC++: for class and box a layer of its own over the search features, a correlation with
 the template, a tower, and per cell a logit and four distances. Targets, losses, decoding and
 post-processing are those of SiamFC++ here. Three things differ: there is no centre-ness, the
-correlation is pixel-wise, and the windows take the target's shape (``box_windows``).
+correlation is pixel-wise, and the windows take the target's shape (``box_windows``). The towers are
+narrower than FEAR's 256 channels, which costs no accuracy and saves an eighth of a frame's time
+(``training.learning.slimming``).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from autrack_ros.networks.lite import TEMPLATE_SIZE, LayeredSiamese, pixelwise_c
 from autrack_ros.networks.siamese import Prediction, SearchFeatures
 
 WIDTH = 256
+TOWER_WIDTH = 160
 TOWER_CONVS = 3
 
 
@@ -33,20 +36,25 @@ def separable(in_channels: int, out_channels: int, relu: bool = True) -> nn.Sequ
 
 
 class FearSiamFCpp(LayeredSiamese):
-    """Template 3x128x128 (an 8x8 map), search region 3x256x256 (a 16x16 map), stride 16."""
+    """Template 3x128x128 (an 8x8 map), search region 3x256x256 (a 16x16 map), stride 16.
+
+    Args:
+        tower_width: channels of the towers; ``WIDTH`` in FEAR-XS.
+    """
 
     stride = 16
     origin = -0.5  # all strides are padded symmetrically: the first cell lies on the crop's corner
 
-    def __init__(self) -> None:
+    def __init__(self, tower_width: int = TOWER_WIDTH) -> None:
         super().__init__()
+        self.tower_width = tower_width
         self.basemodel = FBNet()
         self.neck = conv_bn_relu(*self.basemodel.out_channels, WIDTH, 1, bn=False, relu=False)
         self.c_x = separable(WIDTH, WIDTH)
         self.r_x = separable(WIDTH, WIDTH)
         self.head = DenseboxHead(
             WIDTH + (TEMPLATE_SIZE // self.stride) ** 2,
-            WIDTH,
+            tower_width,
             (False,) * TOWER_CONVS,
             self.stride,
             lambda in_channels, out_channels, bn: separable(in_channels, out_channels),

@@ -232,7 +232,7 @@ _ROWS = (
         "autrack_fear",
         "MODEL_CARD.md",
         "79.1, with update 79.4",
-        1.349,
+        1.121,
         LossSettings(ctr_weight=0.0),
         box_windows=(1.4, 5.0),
         test_lr=1.0,

@@ -112,6 +112,7 @@ class TrainingConfig:
     workers: int = 2  # processes that make features; no influence on the result
     pairs: PairSettings = field(default_factory=PairSettings)
     optimization: OptimizationSettings = field(default_factory=OptimizationSettings)
+    slimming: OptimizationSettings | None = None  # of the towers, which are wide until then
     validation: ValidationSettings = field(default_factory=ValidationSettings)
 
 
@@ -144,10 +145,11 @@ def load_config(path: Path) -> TrainingConfig:
     sections = (
         ("pairs", PairSettings),
         ("optimization", OptimizationSettings),
+        ("slimming", OptimizationSettings),
         ("validation", ValidationSettings),
     )
     for key, kind in sections:
-        if key in settings:
+        if settings.get(key) is not None:
             settings[key] = _made(kind, settings[key], path, key)
     return TrainingConfig(**settings)
 
@@ -164,7 +166,7 @@ def _made(kind: Any, content: Any, path: Path, key: str) -> Any:
     checked = _checked(kind, content, f"{path}: {key}")
     try:
         return kind(**checked)
-    except TypeError as error:  # a key is missing, or a value is of another type
+    except (TypeError, ConfigurationError) as error:  # a key is missing, or a value is not accepted
         raise ConfigurationError(f"{path}: {key}: {error}") from error
 
 

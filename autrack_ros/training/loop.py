@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,16 +11,18 @@ import cv2
 import torch
 
 from autrack_ros.networks import NETWORKS
+from autrack_ros.networks.fear import WIDTH, FearSiamFCpp
 from autrack_ros.networks.lite import LayeredSiamese
 from autrack_ros.tracking.errors import ConfigurationError
 from autrack_ros.tracking.presets import Preset, find_preset
 from autrack_ros.tracking.runtimes import resolve_device
 from autrack_ros.training.calibrate import calibrate, save_weights
-from autrack_ros.training.config import TrainingConfig, load_config
+from autrack_ros.training.config import OptimizationSettings, TrainingConfig, load_config
 from autrack_ros.training.learning.features import FeatureCache, FrozenLayers
 from autrack_ros.training.learning.feed import CachedFeed, Feed, LiveFeed
 from autrack_ros.training.learning.initial import load_initial
 from autrack_ros.training.learning.processes import ALONE, Processes, joined
+from autrack_ros.training.learning.slimming import slimmed
 from autrack_ros.training.learning.trainer import Trainer
 from autrack_ros.training.pairs.bank import CropBank
 from autrack_ros.training.pairs.maker import PairMaker
@@ -68,7 +71,7 @@ def _train(
     settings = config.optimization
     report = report if processes.is_first else _silent
     torch.manual_seed(settings.seed)
-    network = make_network(preset)
+    network = make_network(preset, wide=config.slimming is not None)
     frozen, layers = settings.frozen_layers, network.basemodel.layer_count
     if frozen > layers:
         raise ConfigurationError(f"optimization.frozen_layers = {frozen}: must be 0..{layers}")
@@ -92,16 +95,62 @@ def _train(
     )
     trainer.run(lambda done, total, note: report("training", done, total, note))
     weights = output_dir / preset.checkpoint
-    if not processes.is_first:
-        return weights
     trained = trainer.averaged
     share_weights(trained, initial, settings.initial_share)
+    if config.slimming is not None:
+        schedule = replace(config, optimization=config.slimming)
+        feed = make_feed(schedule, maker, trained, report, processes)
+        trained = slim(
+            trained, feed, preset, config.slimming, output_dir, device, processes, report
+        )
+    if not processes.is_first:
+        return weights
     report("calibration", 0, 1, "")
     fitted = calibrate(trained, preset, clips, output_dir)
     metadata = {"configuration": config_path.read_text(encoding="utf-8"), **fitted}
     save_weights(trained, metadata, weights)
     report("calibration", 1, 1, "" if fitted else "none, see validation.json")
     return weights
+
+
+def slim(
+    wide: LayeredSiamese,
+    feed: Feed,
+    preset: Preset,
+    settings: OptimizationSettings,
+    output_dir: Path,
+    device: torch.device,
+    processes: Processes,
+    report: Report,
+) -> LayeredSiamese:
+    """The network with narrower towers, which have learnt to do as the wide ones.
+
+    Args:
+        wide: a ``FearSiamFCpp``, trained; its weights are written to ``wide.safetensors``.
+        feed: gives the batches.
+        preset: of the network.
+        settings: schedule and batches.
+        output_dir: gets a folder ``slimming`` as that of a training.
+        device: where the towers are trained.
+        processes: that train them together.
+        report: called as the work goes on.
+    """
+    assert isinstance(wide, FearSiamFCpp)
+    if processes.is_first:
+        save_weights(wide, {}, output_dir / "wide.safetensors")
+    student = slimmed(wide, next(iter(feed.validation())), settings.frozen_layers)
+    trainer = Trainer(
+        student,
+        feed,
+        preset.loss,
+        settings,
+        output_dir / "slimming",
+        device=device,
+        processes=processes,
+        teacher=wide,
+    )
+    trainer.run(lambda done, total, note: report("slimming", done, total, note))
+    return trainer.averaged
 
 
 def share_weights(
@@ -201,13 +250,22 @@ def make_feed(
     return CachedFeed(cache, settings)
 
 
-def make_network(preset: Preset) -> LayeredSiamese:
+def make_network(preset: Preset, wide: bool = False) -> LayeredSiamese:
     """The preset's network with random weights.
 
+    Args:
+        preset: one of the project's own.
+        wide: with towers as wide as those of FEAR-XS, to be slimmed.
+
     Raises:
-        ConfigurationError: it is one of the official networks, whose training is not ours.
+        ConfigurationError: it is one of the official networks, whose training is not ours, or one
+            that is not slimmed.
     """
     network = NETWORKS[preset.network]()
+    if wide and not isinstance(network, FearSiamFCpp):
+        raise ConfigurationError(f"slimming: the towers of {preset.name} are not slimmed")
+    if wide:
+        network = FearSiamFCpp(WIDTH)
     if not isinstance(network, LayeredSiamese):
         raise ConfigurationError(
             f"preset = {preset.name!r}: only the project's own networks are trained here; "

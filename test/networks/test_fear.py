@@ -13,6 +13,7 @@ import torch
 
 from autrack_ros.networks import NETWORKS
 from autrack_ros.networks.backbones.fbnet import FBNet
+from autrack_ros.networks.fear import WIDTH, FearSiamFCpp
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.grid import response_grid
 from autrack_ros.tracking.runtimes.openvino_runtime import import_openvino
@@ -46,7 +47,7 @@ def test_layers_can_be_run_in_two_parts(first):
 
 @needs_fear
 def test_a_cell_sees_what_lies_around_the_point_that_it_stands_for():
-    network = NETWORKS["autrack_fear"]().eval()
+    network = FearSiamFCpp(WIDTH).eval()
     load_initial(network, str(FEAR))
     (x, y) = response_grid(16, 16, 256, network.stride, origin=network.origin)[9, 5]
     crop = torch.full((1, 3, 256, 256), 110.0)
@@ -70,7 +71,7 @@ def test_the_whole_network_answers_as_the_published_graphs_do():
     features = graphs[0]({0: template.flip(1).numpy()})[0]
     found = graphs[1]({"image_rgb": crop.flip(1).numpy(), "template_features": features})
 
-    network = NETWORKS["autrack_fear"]().eval()
+    network = FearSiamFCpp(WIDTH).eval()
     load_initial(network, str(FEAR))
     with torch.inference_mode():
         corners = torch.zeros(1, 4)
@@ -89,14 +90,16 @@ def test_the_whole_network_answers_as_the_published_graphs_do():
 
 def test_initial_weights_for_another_backbone_are_refused_by_name():
     with pytest.raises(ConfigurationError, match=r"initial = 'imagenet'.*fear_search\.onnx"):
-        load_initial(NETWORKS["autrack_fear"](), "imagenet")
+        load_initial(FearSiamFCpp(WIDTH), "imagenet")
+    with pytest.raises(ConfigurationError, match=r"initial = 'fear\.onnx'.*section slimming"):
+        load_initial(FearSiamFCpp(), "fear.onnx")
     with pytest.raises(ConfigurationError, match=r"initial = 'fear\.onnx'.*'imagenet'"):
         load_initial(NETWORKS["autrack_lite0"](), "fear.onnx")
 
 
 def test_initial_weights_that_are_missing_or_damaged_are_named(tmp_path):
     pytest.importorskip("onnx")
-    network = NETWORKS["autrack_fear"]()
+    network = FearSiamFCpp(WIDTH)
     with pytest.raises(CheckpointError, match=r"gone\.onnx"):
         load_initial(network, str(tmp_path / "gone.onnx"))
     (tmp_path / "torn.onnx").write_bytes(b"\x08\x07\x12 torn")
@@ -120,7 +123,7 @@ def graph_of(path: Path, shapes: list[tuple[int, ...]]) -> Path:
 
 
 def test_initial_weights_of_other_shapes_are_refused_by_layer(tmp_path):
-    network = NETWORKS["autrack_fear"]()
+    network = FearSiamFCpp(WIDTH)
     path = graph_of(tmp_path / "short.onnx", [(16, 3, 3, 3)])
     with pytest.raises(CheckpointError, match=r"short\.onnx: 1 convolutions, \d+ are needed"):
         load_initial(network, str(path))
@@ -135,7 +138,7 @@ def test_the_weights_of_an_earlier_training_are_initial_weights(tmp_path):
     from safetensors.torch import save_file
 
     torch.manual_seed(1)
-    trained, fresh = NETWORKS["autrack_fear"](), NETWORKS["autrack_fear"]()
+    trained, fresh = FearSiamFCpp(WIDTH), FearSiamFCpp(WIDTH)
     save_file(trained.state_dict(), tmp_path / "earlier.safetensors")
     load_initial(fresh, str(tmp_path / "earlier.safetensors"))
     for key, value in trained.state_dict().items():

@@ -22,6 +22,7 @@ from autrack_ros.networks.backbones.efficientnet_lite import EfficientNetLite0
 from autrack_ros.networks.lite import LiteSiamFCpp
 from autrack_ros.tracking.errors import CheckpointError, ConfigurationError
 from autrack_ros.tracking.presets import LossSettings
+from autrack_ros.training.calibrate import save_weights
 from autrack_ros.training.config import OptimizationSettings, load_config
 from autrack_ros.training.learning.curve import draw_learning_curve
 from autrack_ros.training.learning.features import FeatureCache, FrozenLayers, feature_extractor
@@ -426,6 +427,40 @@ def test_train_from_a_configuration_gives_weights_that_the_tracker_loads(tmp_pat
         assert isinstance(told, str) if evidence is None else told["slope"] == evidence.slope
     with (tmp_path / "out/log.csv").open() as file:
         assert [row["validation_auc"] != "" for row in csv.DictReader(file)] == [True, True]
+
+
+def test_a_network_with_wide_towers_is_trained_and_then_slimmed(tmp_path):
+    from autrack_ros.networks.fear import TOWER_WIDTH, WIDTH, FearSiamFCpp
+    from autrack_ros.tracking.checkpoint import read_checkpoint
+
+    wide = tmp_path / "start.safetensors"
+    save_weights(FearSiamFCpp(WIDTH), {}, wide)
+    config = write_config(tmp_path)
+    settings = {"pairs": 32, "validation_pairs": 32, "passes": 1, "frozen_layers": 17, "threads": 1}
+    config.write_text(
+        config.read_text()
+        + f"preset: autrack_fear\ninitial: {wide}\nslimming: {json.dumps(settings)}\n"
+    )
+    stages = []
+    weights = train(config, tmp_path / "out", "cpu", lambda stage, *_: stages.append(stage))
+    assert list(dict.fromkeys(stages))[-3:] == ["training", "slimming", "calibration"]
+    key = "head.cls_p5_conv1.1.conv.weight"
+    before, after = (
+        read_checkpoint(path, "it").weights[key]
+        for path in (tmp_path / "out/wide.safetensors", weights)
+    )
+    assert (len(before), len(after)) == (WIDTH, TOWER_WIDTH)
+    assert (tmp_path / "out/slimming/log.csv").is_file()
+
+
+def test_towers_that_are_not_slimmed_are_told_before_any_work(tmp_path):
+    config = write_config(tmp_path)
+    config.write_text(config.read_text() + "slimming: {pairs: 64}\n")
+    with pytest.raises(ConfigurationError, match="slimming: the towers of autrack_lite0"):
+        train(config, tmp_path / "out", "cpu")
+    config.write_text(config.read_text().replace("slimming: {pairs: 64}", "slimming: {pairs: 1}"))
+    with pytest.raises(ConfigurationError, match=r"slimming: .*pairs = 1: must be at least"):
+        train(config, tmp_path / "out", "cpu")
 
 
 def test_an_official_network_is_not_trained(tmp_path):

@@ -48,6 +48,11 @@ def load_initial(network: LayeredSiamese, initial: str) -> None:
                 f"initial = {initial!r}: this network starts from the file fear_search.onnx of "
                 "FEAR-XS, give its path"
             )
+        if network.tower_width != WIDTH:
+            raise ConfigurationError(
+                f"initial = {initial!r}: FEAR-XS's towers are {WIDTH} channels wide and this "
+                f"network's {network.tower_width}: add a section slimming, as in autrack_fear.yaml"
+            )
         _load_tracker(network, Path(initial))
 
 

@@ -28,6 +28,7 @@ from autrack_ros.training.learning.curve import draw_learning_curve
 from autrack_ros.training.learning.features import FeatureBatch, Maps
 from autrack_ros.training.learning.feed import Feed
 from autrack_ros.training.learning.processes import ALONE, Processes
+from autrack_ros.training.learning.slimming import LABEL_WEIGHT, distillation_loss
 from autrack_ros.training.pairs.maker import BATCH, SEARCH_SIZE
 
 LOG_FIELDS = (
@@ -60,6 +61,8 @@ class Trainer:
         device: where the network trains; on a GPU the forward pass is in bfloat16.
         processes: that train it together, each on a batch of an iteration. The first alone
             validates and writes.
+        teacher: a network with the same layers before the head. Then the head alone is trained, to
+            do as the teacher's.
 
     Raises:
         CheckpointError: the checkpoint found was made with other settings or other pairs.
@@ -76,6 +79,7 @@ class Trainer:
         track_every: int = 1,
         device: torch.device | str = "cpu",
         processes: Processes = ALONE,
+        teacher: LayeredSiamese | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.processes = processes
@@ -97,9 +101,12 @@ class Trainer:
         )
         network.requires_grad_(True)
         network.basemodel.requires_grad_(False)
-        heads = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        learns = network if teacher is None else network.get_submodule("head")
+        heads = [parameter for parameter in learns.parameters() if parameter.requires_grad]
+        backbone = backbone if teacher is None else []
         for parameter in backbone:
             parameter.requires_grad_(True)
+        self._teacher = None if teacher is None else teacher.to(self.device).eval()
         self._trained = [*heads, *backbone]
         self.averaged = copy.deepcopy(network).eval()
         self._optimizer = torch.optim.AdamW(
@@ -176,8 +183,13 @@ class Trainer:
                 f"the loss is {losses.total.item()} at iteration {self.iteration}: lower "
                 f"optimization.learning_rate ({settings.learning_rate})"
             )
+        objective = own.total
+        if self._teacher is not None:
+            with torch.no_grad():
+                wanted = self._predict(self._teacher, batch)
+            objective = LABEL_WEIGHT * objective + distillation_loss(prediction, wanted)
         self._optimizer.zero_grad()
-        own.total.backward()
+        objective.backward()
         self.processes.average_gradients(self._trained)
         torch.nn.utils.clip_grad_norm_(self._trained, 10.0)
         self._optimizer.step()
