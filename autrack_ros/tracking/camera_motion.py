@@ -7,6 +7,7 @@ import numpy as np
 
 SIDE = 160  # pixels, longer side of the small images that are compared
 LEAST_RESPONSE = 0.3  # 0..1, of the phase correlation; below, the images have too little in common
+EXPLAINED = 0.9  # of the difference between two pictures, at most, is left by a shift
 
 Shift = tuple[float, float]  # across and down, image pixels
 
@@ -42,7 +43,25 @@ class CameraMotion:
             return 0.0, 0.0
         if self._window is None or self._window.shape != small.shape:
             self._window = cv2.createHanningWindow(size, cv2.CV_32F)
-        (across, down), response = cv2.phaseCorrelate(last, small, self._window)
+        # It puts the window into the images it is given.
+        (across, down), response = cv2.phaseCorrelate(last.copy(), small.copy(), self._window)
         if not response >= LEAST_RESPONSE:  # not a number where an image has no texture
             return 0.0, 0.0
+        if not _explains(round(across), round(down), last, small):
+            return 0.0, 0.0
         return across * width / size[0], down * height / size[1]
+
+
+def _explains(across: int, down: int, last: np.ndarray, now: np.ndarray) -> bool:
+    """Whether the pictures differ less with the shift than without, where they overlap.
+
+    Else it is something in front of the camera that moved, or what repeats.
+    """
+    height, width = now.shape
+    if abs(across) >= width or abs(down) >= height:
+        return False
+    here = np.s_[max(down, 0) : height + min(down, 0), max(across, 0) : width + min(across, 0)]
+    there = np.s_[max(-down, 0) : height + min(-down, 0), max(-across, 0) : width + min(-across, 0)]
+    shifted = cv2.norm(now[here], last[there], cv2.NORM_L1)
+    still = cv2.norm(now[here], last[here], cv2.NORM_L1)
+    return shifted < EXPLAINED * still

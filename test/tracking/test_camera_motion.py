@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pictures import textured_image
 
-from autrack_ros.tracking.camera_motion import CameraMotion
+from autrack_ros.tracking.camera_motion import CameraMotion, _explains
 
 HEIGHT, WIDTH = 240, 320
 
@@ -53,3 +53,11 @@ def test_an_image_of_a_few_pixels_is_no_motion(shape):
     for _ in range(2):
         shift = camera.shift(image)
     assert shift == pytest.approx((0, 0), abs=1)
+
+
+def test_a_shift_counts_only_where_it_explains_the_picture():
+    last, moved = (view(x, 100)[..., 0].astype(np.float32) for x in (150, 130))
+    assert _explains(20, 0, last, moved)
+    assert not _explains(-20, 0, last, moved)
+    assert not _explains(20, 0, last, last)  # something moved before a camera that stands still
+    assert not _explains(WIDTH, 0, last, moved)
