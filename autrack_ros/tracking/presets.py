@@ -231,7 +231,7 @@ _ROWS = (
     _light(
         "autrack_fear",
         "MODEL_CARD.md",
-        "79.1, with update 79.4",
+        "79.2, with update 79.4",
         1.121,
         LossSettings(ctr_weight=0.0),
         box_windows=(1.4, 5.0),
