@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import copy
 import functools
-import inspect
 import math
 import sys
 import time
@@ -25,12 +24,10 @@ from unittest import mock
 
 import numpy as np
 
-import autrack_ros.tracking
-from autrack_ros.evaluation import metrics, presence_tracker
+from autrack_ros.evaluation import metrics
 from autrack_ros.evaluation.long_term import Counts, count
 from autrack_ros.evaluation.presence_tracker import PresenceTracker
 from autrack_ros.evaluation.results import SequenceResult
-from autrack_ros.evaluation.statistics import paired_difference
 from autrack_ros.tracking import (
     DEFAULT_PRESET,
     AdaptationSettings,
@@ -54,10 +51,11 @@ from benchmarks.peers.accuracy import (
     dev_sequences,
     entry_settings,
     held_out_films,
+    our_code,
     track_all,
 )
 from benchmarks.peers.speed import positive
-from benchmarks.peers.tables import markdown
+from benchmarks.peers.tables import markdown, shown_difference
 
 
 class _StillCamera:
@@ -67,30 +65,31 @@ class _StillCamera:
         return 0.0, 0.0
 
 
-class _AsIs(Follower):
+class _Without(Follower):
     """The node's follower with some of its parts left out."""
 
-    parts: tuple[str, ...] = ()
-
-    def __init__(self, engine: TrackingEngine, settings: PresenceSettings) -> None:
-        if "comparison" in self.parts:
+    def __init__(
+        self, engine: TrackingEngine, settings: PresenceSettings, parts: tuple[str, ...]
+    ) -> None:
+        if "comparison" in parts:
             engine = copy.copy(engine)
             engine.evidence = None
         super().__init__(engine, settings)
-        if "camera" in self.parts:
+        self._parts = parts
+        if "camera" in parts:
             self._camera = _StillCamera()  # type: ignore[assignment]
 
     def put(self, name: str, target: Target) -> None:
         super().put(name, target)
-        if "own level" in self.parts:
+        if "own level" in self._parts:
             # As if its first frames had all scored 1.
             self._followed[name].presence = Presence(usual=1.0, learnt=LEARNT[1])
 
     def follow(self, image: np.ndarray) -> dict[str, FollowedFrame]:
-        plausible = math.inf if "plausible size" in self.parts else recovery.PLAUSIBLE
+        plausible = math.inf if "plausible size" in self._parts else recovery.PLAUSIBLE
         with mock.patch.object(recovery, "PLAUSIBLE", plausible):
             frames = super().follow(image)
-        if "undo" in self.parts:
+        if "undo" in self._parts:
             for followed in self._followed.values():
                 followed.old_place = None
         return frames
@@ -110,9 +109,7 @@ class Way:
 
     def follower(self, engine: TrackingEngine, settings: PresenceSettings) -> Follower:
         """As ``PresenceTracker`` asks for it."""
-        kind = type("_Without", (_AsIs,), {"parts": self.without})
-        made: Follower = kind(engine, settings)
-        return made
+        return _Without(engine, settings, self.without)
 
 
 BARE = "bare tracker"
@@ -146,11 +143,13 @@ def entry(preset: str, weights: Path | None, way: str, threads: int) -> Entry:
         AutrackError: no such preset or weights.
     """
     file = weights or find_preset(preset).require_shipped_weights()
-    code = sorted(Path(autrack_ros.tracking.__file__).parent.rglob("*.py"))
-    code += [Path(inspect.getfile(presence_tracker)), Path(__file__)]
     make: Callable[[], PresenceTracker]
     make = functools.partial(make_tracker, preset, weights, way, threads)
-    return Entry(way, make, entry_settings(f"{preset}, {way}", [file], threads, code))
+    return Entry(
+        way,
+        make,
+        entry_settings(f"{preset}, {way}", [file], threads, [*our_code(), Path(__file__)]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +194,7 @@ def way_table(sets: Mapping[str, Mapping[str, Followed]], way: str) -> str:
         rows.append(
             [
                 *(name, str(len(this.aucs)), f"{bare.aucs.mean():.3f}", f"{this.aucs.mean():.3f}"),
-                *(_difference(this, bare), f"{(this.aucs - bare.aucs).min():+.3f}"),
+                *(shown_difference(this.aucs, bare.aucs), f"{(this.aucs - bare.aucs).min():+.3f}"),
                 _share(before.wrong_frames, before.frames),
                 _share(counts.wrong_frames, counts.frames),
                 _share(counts.absent_lost, counts.absent),
@@ -225,7 +224,10 @@ def parts_table(sets: Mapping[str, Mapping[str, Followed]]) -> str:
         rows.append(
             [
                 *(way, *(f"{ways[way].aucs.mean():.3f}" for ways in sets.values())),
-                *(f"{this.aucs.mean():.3f}", "" if this is bare else _difference(this, bare)),
+                *(
+                    f"{this.aucs.mean():.3f}",
+                    "" if this is bare else shown_difference(this.aucs, bare.aucs),
+                ),
                 "" if this is bare else f"{(this.aucs - bare.aucs).min():+.3f}",
                 _share(counts.wrong_frames, counts.frames),
                 _share(counts.absent_lost, counts.absent),
@@ -239,12 +241,6 @@ def parts_table(sets: Mapping[str, Mapping[str, Followed]]) -> str:
 def _all(sets: Mapping[str, Mapping[str, Followed]]) -> dict[str, Followed]:
     first, *others = sets.values()
     return {way: sum((ways[way] for ways in others), first[way]) for way in first}
-
-
-def _difference(this: Followed, bare: Followed) -> str:
-    found = paired_difference(this.aucs, bare.aucs)
-    within = "" if found.low is None else f" ({found.low:+.3f} to {found.high:+.3f})"
-    return f"{found.mean:+.3f}{within}"
 
 
 def _share(part: int, whole: int) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from autrack_ros.evaluation.results import write_whole
 from autrack_ros.networks.lite import LayeredSiamese
 from autrack_ros.tracking import AdaptationSettings, AutrackError, Box, Target, TrackingEngine
 from autrack_ros.tracking.crops import mean_color
@@ -58,10 +59,9 @@ class Episodes:
 
     def save(self, path: Path) -> None:
         """Write a file, whole or not at all."""
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
-        os.replace(part, path)
+        file = io.BytesIO()
+        np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+        write_whole(path, file.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> Episodes:
@@ -125,7 +125,6 @@ def make_episodes(
     features = backbone_features(network)
     names = [thing.name for thing in films]
     key = hashlib.sha256(repr((names, seed, BLOCK, SUPPORTS)).encode()).hexdigest()[:12]
-    (folder / key).mkdir(parents=True, exist_ok=True)
     for number in range(count // BLOCK):
         path = folder / key / f"{number:04d}.npz"
         if not path.is_file():

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-import autrack_ros.tracking
-from autrack_ros.evaluation import metrics, presence_tracker
 from autrack_ros.evaluation.presence_tracker import PresenceTracker, presence_settings
-from autrack_ros.evaluation.statistics import paired_difference
 from autrack_ros.tracking import DEFAULT_PRESET, AdaptationSettings, load_tracker
 from autrack_ros.tracking.threads import set_threads
 from benchmarks.peers.__main__ import say
-from benchmarks.peers.accuracy import Entry, SequenceSet, entry_settings, track_all
-from benchmarks.peers.tables import markdown
+from benchmarks.peers.accuracy import Entry, SequenceSet, entry_settings, our_code, run
+from benchmarks.peers.tables import markdown, shown_difference
 
 PLAIN = AdaptationSettings(method="none")
 FREE = 255.0  # epsilon: in training, too, the steps alone bound the change
@@ -49,21 +45,17 @@ def aucs(
     Raises:
         AutrackError: a sequence fails.
     """
-    code = sorted(Path(autrack_ros.tracking.__file__).parent.rglob("*.py"))
-    code += [Path(inspect.getfile(presence_tracker))]
     name = f"{weights.stem} {update.method} {update.steps} {update.step_size:.4f}"
     entry = Entry(
         name,
         functools.partial(make_tracker, weights, update, threads),
-        {**entry_settings(name, [weights], threads, code), "update": repr(update)},
+        {**entry_settings(name, [weights], threads, our_code()), "update": repr(update)},
     )
     found = []
     for one in sets:
         report = functools.partial(say, f"{one.name}: {name}", time.monotonic())
-        results = track_all(entry, one, cache, jobs, report)
-        for sequence, read in one.readers.items():
-            overlaps = metrics.ious(results[sequence].boxes, read().truth)
-            found.append(metrics.success_auc(overlaps))
+        outcomes = run(entry, one, cache, jobs, report)
+        found += [outcomes[sequence].auc for sequence in one.readers]
     return np.array(found)
 
 
@@ -81,8 +73,6 @@ def tracking_table(rows: Mapping[str, np.ndarray], sets: Sequence[SequenceSet]) 
         means = [f"{part.mean():.3f}" for part in (*np.split(values, ends), values)]
         change = least = ""
         if values is not first:
-            found = paired_difference(values, first)
-            within = "" if found.low is None else f" ({found.low:+.3f} to {found.high:+.3f})"
-            change, least = f"{found.mean:+.3f}{within}", f"{(values - first).min():+.3f}"
+            change, least = shown_difference(values, first), f"{(values - first).min():+.3f}"
         table.append([name, *means, change, least])
     return markdown(table)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -131,14 +132,19 @@ def our_entries(preset: str, weights: Path | None, threads: int) -> list[Entry]:
         AutrackError: no such preset or weights.
     """
     file = weights or find_preset(preset).require_shipped_weights()
-    code = sorted(Path(autrack_ros.tracking.__file__).parent.rglob("*.py"))
+    code = our_code(ours)
     entries = []
     for way in ours.WAYS:
-        way_code = [Path(inspect.getfile(module)) for module in (ours, presence_tracker)]
-        settings = entry_settings(preset + way, [file], threads, [*code, *way_code])
+        settings = entry_settings(preset + way, [file], threads, code)
         make = functools.partial(ours.make_ours, preset, weights, way, threads)
         entries.append(Entry(preset + way, make, settings))
     return entries
+
+
+def our_code(*modules: ModuleType) -> list[Path]:
+    """The files of our tracker, as it is scored, and of the modules that make it."""
+    code = sorted(Path(autrack_ros.tracking.__file__).parent.rglob("*.py"))
+    return [*code, *(Path(inspect.getfile(module)) for module in (*modules, presence_tracker))]
 
 
 def dev_sequences(folder: Path) -> SequenceSet:

@@ -23,6 +23,13 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
 
 
+def shown_difference(values: np.ndarray, reference: np.ndarray) -> str:
+    """The mean difference on the same sequences, with its interval where there is one."""
+    found = paired_difference(values, reference)
+    within = "" if found.low is None else f" ({found.low:+.3f} to {found.high:+.3f})"
+    return f"{found.mean:+.3f}{within}"
+
+
 def accuracy_table(
     outcomes: Mapping[str, Mapping[str, Outcome]], groups: Mapping[str, Sequence[str]]
 ) -> str:
@@ -63,9 +70,7 @@ def difference_table(
                 np.array([outcomes[tracker][name].auc for name in names])
                 for tracker in (first, other)
             )
-            found = paired_difference(ours, theirs)
-            within = "" if found.low is None else f" ({found.low:+.3f} to {found.high:+.3f})"
-            cells.append(f"{found.mean:+.3f}{within}")
+            cells.append(shown_difference(ours, theirs))
         overall = paired_difference(*(_aucs(outcomes[tracker]) for tracker in (first, other)))
         rows.append([other, *cells, f"{overall.wins} / {overall.ties} / {overall.losses}"])
     return markdown(rows)

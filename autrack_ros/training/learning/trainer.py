@@ -99,9 +99,10 @@ class Trainer:
         backbone = network.basemodel.layer_parameters(
             settings.frozen_layers, settings.backbone_kernels
         )
-        network.requires_grad_(True)
-        network.basemodel.requires_grad_(False)
         learns = network if teacher is None else network.get_submodule("head")
+        network.requires_grad_(False)  # what does not learn needs no gradient
+        learns.requires_grad_(True)
+        network.basemodel.requires_grad_(False)
         heads = [parameter for parameter in learns.parameters() if parameter.requires_grad]
         backbone = backbone if teacher is None else []
         for parameter in backbone:
