@@ -219,8 +219,8 @@ PARAMETERS = (
     ),
     _presence(
         "lost_score",
-        "A frame with a lower score counts towards LOST; less for a target that scores below 0.8 "
-        "from the start",
+        "A frame with a lower score speaks for LOST, with a higher one against it; less for a "
+        "target that scores below 0.8 from the start",
         range=(0, 1),
     ),
     _presence("lost_frames", "So many in a row with scores near 0 are LOST", range=(1, 1000)),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, replace
 
 from autrack_ros.tracking.errors import ConfigurationError
 
-ALMOST = 0.8  # share of ``lost_frames`` from which on a target is LOST: no score is quite 0
+STRONGEST = 2.0  # log odds; no frame says more, for or against
 LEARNT = 5, 30  # frames from which, and up to which, it is learnt how high a target scores
 SEEN_WELL = 0.8  # so high a target scores for which ``lost_score`` holds as it is
 LEAST_SHARE = 0.4  # of ``lost_score`` that every target is held to
@@ -30,7 +31,7 @@ class PresenceSettings:
     """
 
     tracking_score: float = 0.5  # from here on UNCERTAIN becomes TRACKING; below, the reverse
-    lost_score: float = 0.3  # a frame below counts towards LOST, the more the lower it is
+    lost_score: float = 0.4  # a frame below speaks for LOST, one above against it
     lost_frames: int = 3  # as many in a row with scores near 0 are LOST
     found_score: float = 0.7  # of a find elsewhere: of its first frame, and of the mean of
     found_frames: int = 3  # so many in a row, each near the one before; then it is TRACKING
@@ -51,16 +52,18 @@ class PresenceSettings:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """State and how many frames in a row speak for another.
+    """State, and how much speaks for another.
 
-    A score that is low says that the box is poor; one near 0 says that the target is gone. So a
-    frame counts towards LOST by how far its score is below ``lost_score``: at 0 as one, at half of
-    it as half a frame. Some targets never score high, in plain sight: for one whose first
-    frames have a mean below ``SEEN_WELL``, ``lost_score`` is lower by as much.
+    Whether a target is gone is decided by Page's cumulative sum (Page: Continuous Inspection
+    Schemes, Biometrika 1954). In every frame the log odds of ``lost_score`` less those of the score
+    are added, at most ``STRONGEST`` and in parts of it: a score near 0 counts as one frame, one of
+    ``lost_score`` as nothing, a higher one takes away. The sum stays from 0 on; at ``lost_frames``
+    the target is LOST. Some targets never score high, in plain sight: for one whose first frames
+    have a mean below ``SEEN_WELL``, ``lost_score`` is lower by as much.
 
     Attributes:
         state: after the last frame.
-        frames: that speak for another state; those in which the score was low count in part.
+        frames: the sum; of a LOST target, frames in a row in which it seems to be back.
         usual: mean score of the first frames in sight.
         learnt: how many they were.
     """
@@ -85,9 +88,9 @@ class Presence:
             frames = self.frames + 1 if score >= settings.found_score else 0
             found = frames >= settings.found_frames
             return self.found() if found else replace(self, frames=frames)
-        lost_score = settings.lost_score * self._share()
-        frames = self.frames + 1 - score / lost_score if score < lost_score else 0
-        if frames >= ALMOST * settings.lost_frames:
+        speaks = _log_odds(settings.lost_score * self._share()) - _log_odds(score)
+        frames = max(self.frames + min(max(speaks / STRONGEST, -1.0), 1.0), 0.0)
+        if frames >= settings.lost_frames:
             return replace(self, state=TrackState.LOST, frames=0)
         is_certain = score >= settings.tracking_score
         state = TrackState.TRACKING if is_certain else TrackState.UNCERTAIN
@@ -101,3 +104,9 @@ class Presence:
         if self.learnt < LEARNT[0]:
             return 1.0
         return min(max(self.usual / SEEN_WELL, LEAST_SHARE), 1.0)
+
+
+def _log_odds(score: float) -> float:
+    """Of a probability; finite at 0 and 1, too."""
+    within = min(max(score, 1e-6), 1 - 1e-6)
+    return math.log(within / (1 - within))

@@ -14,9 +14,18 @@ T, U, L = TrackState.TRACKING, TrackState.UNCERTAIN, TrackState.LOST
     [
         ([0.9, 0.5, 0.49, 0.5], [T, T, U, T]),
         ([0.02, 0.02, 0.02], [U, U, L]),
-        ([0.0, 0.0, 0.2, 0.0, 0.0, 0.0], [U, U, U, U, U, L]),  # three in a row, no fewer
-        ([0.1] * 5, [U, U, U, U, L]),  # half as low, so they count half
-        ([0.18] * 20, [U] * 20),  # hardly too low: the box is poor, the target is not gone
+        ([0.0, 0.0, 0.2, 0.0], [U, U, U, L]),  # 0.2 says nothing, neither way
+        ([0.0, 0.0, 0.4, 0.0, 0.0], [U, U, U, U, L]),  # 0.4 speaks against it, half as much
+        ([0.0, 0.0, 0.9, 0.0, 0.0], [U, U, T, U, L]),  # no frame takes more away than another gave
+        ([0.9] * 30 + [0.1] * 8, [T] * 30 + [U] * 7 + [L]),  # not quite 0, so they count less
+        (
+            [0.9] * 30 + [0.18] * 40,
+            [T] * 30 + [U] * 40,
+        ),  # hardly too low: the box is poor, the target is not gone
+        (
+            [0.9] * 30 + [0.1, 0.1, 0.4, 0.4] * 20,
+            [T] * 30 + [U] * 80,
+        ),  # now better, now worse: it is there
         ([0.0] * 3 + [0.7] * 5, [U, U] + [L] * 6),  # 0.7 would do to go on, not to be found
         ([0.0] * 3 + [0.8, 0.8, 0.4], [U, U, L, L, T, U]),
         ([0.0] * 3 + [0.8, 0.7, 0.8, 0.8], [U, U, L, L, L, L, T]),  # two in a row, no fewer
@@ -47,10 +56,19 @@ def after(presence: Presence, scores: list[float]) -> Presence:
 def test_a_target_that_never_scores_high_is_lost_at_lower_scores():
     weak, strong = after(Presence(), [0.4] * 30), after(Presence(), [0.9] * 30)
     assert after(strong, [0.02] * 3).state is L
-    assert after(strong, [0.11] * 6).state is L
+    assert after(strong, [0.11] * 9).state is L
     assert after(weak, [0.11] * 60).state is U  # half of 0.2 is the limit here
     assert after(weak, [0.0] * 3).state is L
-    assert after(after(Presence(), [0.19] * 30), [0.02] * 5).state is L  # 0.08 holds for all
+    assert after(after(Presence(), [0.19] * 30), [0.01] * 3).state is L  # 0.08 holds for all
+
+
+def test_without_a_lost_score_no_target_is_lost_and_with_1_every_one():
+    never, always = PresenceSettings(lost_score=0), PresenceSettings(1, 1, 1, 1)
+    presence = Presence()
+    for _ in range(50):
+        presence = presence.advance(0.0, never)
+    assert presence.state is U
+    assert Presence().advance(0.99, always).state is L
 
 
 def test_how_high_a_target_scores_is_learnt_in_its_first_frames_and_kept():
