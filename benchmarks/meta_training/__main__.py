@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,8 @@ def learn_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> None:
     engine, network = load_engine(device="cpu"), make_network(preset)
     initial = preset.require_shipped_weights()
     metadata = load_weights(network, initial, preset.name)
-    sources, held = read_sources(config), config.validation.films
+    annotated = tuple(entry for entry in config.sources if entry.kind == "boxes")  # the films
+    sources, held = read_sources(replace(config, sources=annotated)), config.validation.films
 
     def episodes_of(*what: object) -> Episodes:
         make = make_episodes(engine, network, *what, arguments.output, report)  # type: ignore[arg-type]
