@@ -35,6 +35,7 @@ from autrack_ros.tracking import (
     Follower,
     Target,
     TrackingEngine,
+    follower,
     load_tracker,
     recovery,
 )
@@ -87,7 +88,11 @@ class _Without(Follower):
 
     def follow(self, image: np.ndarray) -> dict[str, FollowedFrame]:
         plausible = math.inf if "plausible size" in self._parts else recovery.PLAUSIBLE
-        with mock.patch.object(recovery, "PLAUSIBLE", plausible):
+        rate = 1.0 if "usual size" in self._parts else follower.SIZE_RATE
+        with (
+            mock.patch.object(recovery, "PLAUSIBLE", plausible),
+            mock.patch.object(follower, "SIZE_RATE", rate),
+        ):
             frames = super().follow(image)
         if "undo" in self._parts:
             for followed in self._followed.values():
@@ -122,9 +127,10 @@ WAYS: Mapping[str, Way] = {
     "without the target's own level of score": Way(PresenceSettings(), ("own level",)),
     "without the comparison with the first image": Way(PresenceSettings(), ("comparison",)),
     "without a plausible size": Way(PresenceSettings(), ("plausible size",)),
+    "without the size it usually has": Way(PresenceSettings(), ("usual size",)),
     "without undoing finds": Way(PresenceSettings(), ("undo",)),
     "LOST and search alone": Way(
-        _AT_ONCE, ("camera", "own level", "comparison", "plausible size", "undo")
+        _AT_ONCE, ("camera", "own level", "comparison", "plausible size", "usual size", "undo")
     ),
 }
 

@@ -16,7 +16,8 @@ from autrack_ros.tracking.recovery import Look, OldPlace, Recovery
 from autrack_ros.tracking.target import Target
 from autrack_ros.tracking.wide_search import WideSearch
 
-JUMP = 0.25  # the camera's motion counts from so many of a target's sides on
+JUMP = 1.0  # of a target's sides: so far its search region, of about four, needs no moving
+SIZE_RATE = 0.05  # by which the size that a target usually has follows its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,21 @@ class FollowedFrame:
 @dataclass(slots=True)
 class _Followed:
     target: Target
-    confident: Target  # as it was when last in state TRACKING
+    confident: Target  # where it was when last in state TRACKING, of the size it usually has
     presence: Presence = field(default_factory=Presence)
     resemblance: Resemblance = field(default_factory=Resemblance)
     recovery: Recovery | None = None  # while it is lost
     old_place: OldPlace | None = None  # for a while after it was found elsewhere
+
+    def see_for_sure(self) -> None:
+        """Take note of where it is, and little by little of its size.
+
+        While it is being covered its box shrinks to what is left to see, and scores high all the
+        while.
+        """
+        usual = zip(self.confident.size, self.target.size, strict=True)
+        width, height = (before + SIZE_RATE * (now - before) for before, now in usual)
+        self.confident = replace(self.target, size=(width, height))
 
     def change(self, change: Callable[[Target], Target]) -> None:
         """Change the target wherever it may be."""
@@ -116,24 +127,34 @@ class Follower:
         if not self._followed:
             self._camera = CameraMotion()
             return {}
-        if self.settings.lost_score > 0:  # else it is the bare tracker, for comparisons
-            shift = self._camera.shift(image)
-            for followed in self._followed.values():
-                self._carry(followed, shift)
+        # Without states it is the bare tracker, for comparisons.
+        shift = self._camera.shift(image) if self.settings.lost_score > 0 else (0.0, 0.0)
         lost = [name for name, followed in self._followed.items() if followed.recovery is not None]
         self._turn += 1
         scanned = lost[self._turn % len(lost)] if lost else None
+        carried = {
+            name: self._carried(followed, shift) for name, followed in self._followed.items()
+        }
         looks = {
             name: self._where_to_look(followed, self.lost_places if name == scanned else 0)
             for name, followed in self._followed.items()
         }
-        targets = [target for fine, coarse in looks.values() for target in (*fine, *coarse)]
+        targets = [
+            target
+            for name, (fine, coarse) in looks.items()
+            for target in (*fine, *coarse, *carried[name])
+        ]
         found = iter(self.engine.follow(image, targets))
         frames = {}
-        for name, (fine, coarse) in looks.items():
+        for name, places in looks.items():
             followed = self._followed[name]
-            fine_looks = self._judged(followed, [next(found) for _ in fine], image)
-            frames[name] = self._conclude(followed, fine_looks, [next(found) for _ in coarse])
+            fine, coarse, after_jump = (
+                [next(found) for _ in where] for where in (*places, carried[name])
+            )
+            if after_jump and self._went_along(fine[0][1], after_jump[0][1]):
+                followed.change(lambda target: _moved(target, shift))
+                fine[0] = after_jump[0]
+            frames[name] = self._conclude(followed, self._judged(followed, fine, image), coarse)
         return frames
 
     def _judged(self, followed: _Followed, looks: list[Look], image: np.ndarray) -> list[Look]:
@@ -155,20 +176,23 @@ class Follower:
         return judged
 
     @staticmethod
-    def _carry(followed: _Followed, shift: Shift) -> None:
-        """Move a target with the picture, where that jumped; it is looked for around there."""
-        across, down = shift
-        width, height = followed.target.size
-        if abs(across) < JUMP * width and abs(down) < JUMP * height:
-            return
+    def _carried(followed: _Followed, shift: Shift) -> list[Target]:
+        """Where else to look for a target if the picture jumped; a lost one goes with it.
 
-        def moved(target: Target) -> Target:
-            height, width = target.image_shape[:2]
-            x, y = target.center
-            center = (min(max(x + across, 0.0), width), min(max(y + down, 0.0), height))
-            return replace(target, center=center)
+        What moved may have been something before the camera, so one that is in sight is looked for
+        where it was, too.
+        """
+        width, height = followed.confident.size
+        if abs(shift[0]) < JUMP * width and abs(shift[1]) < JUMP * height:
+            return []
+        if followed.recovery is None:
+            return [_moved(followed.target, shift)]
+        followed.change(lambda target: _moved(target, shift))
+        return []
 
-        followed.change(moved)
+    def _went_along(self, here: TrackResult, there: TrackResult) -> bool:
+        """Whether a target went with the picture: by what is seen where it was, and there."""
+        return there.score > min(here.score, self.settings.tracking_score)
 
     def _where_to_look(self, followed: _Followed, places: int) -> tuple[list[Target], list[Target]]:
         """Targets at the places to look at finely and coarsely, so many besides the last one."""
@@ -191,7 +215,7 @@ class Follower:
             followed.old_place = None
             return FollowedFrame(state, None, result.score, result)
         if state is TrackState.TRACKING:
-            followed.confident = followed.target
+            followed.see_for_sure()
         return FollowedFrame(state, result.box, result.score, result)
 
     def _choose(self, followed: _Followed, looks: list[Look]) -> Look:
@@ -217,7 +241,8 @@ class Follower:
         if found is not fine[0]:
             followed.old_place = OldPlace(recovery.place)
         followed.target, result = found
-        followed.confident, followed.recovery = followed.target, None
+        followed.see_for_sure()
+        followed.recovery = None
         followed.presence = followed.presence.found()
         followed.resemblance.start_again()
         return FollowedFrame(followed.presence.state, result.box, result.score, result)
@@ -225,3 +250,10 @@ class Follower:
     def _search(self, target: Target) -> WideSearch:
         height, width = target.image_shape[:2]
         return WideSearch(target.center, self.engine.search_sides(target), width, height)
+
+
+def _moved(target: Target, shift: Shift) -> Target:
+    """A target that went with the picture, within the image."""
+    height, width = target.image_shape[:2]
+    x, y = (value + by for value, by in zip(target.center, shift, strict=True))
+    return replace(target, center=(min(max(x, 0.0), width), min(max(y, 0.0), height)))

@@ -84,7 +84,7 @@ class Recovery:
             self.search.learn(seen.response, seen.response_to_image)
         (moved, here) = fine[0]
         others = [look for look in fine[1:] if is_plausible(look, self.confident)]
-        is_here = here.score >= settings.tracking_score
+        is_here = here.score >= settings.tracking_score and is_plausible(fine[0], self.confident)
         self.evidence = self.evidence + 1 if is_here else 0
         self.place = moved if is_here else self._held_back(moved)
         if self.evidence >= FRAMES_HERE:

@@ -11,6 +11,7 @@ pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 from autrack_ros.evaluation.long_term import Counts
 from autrack_ros.tracking import Box, load_engine, recovery
+from autrack_ros.tracking import follower as follower_module
 from autrack_ros.tracking.likeness import Evidence
 from benchmarks.following import BARE, WAYS, Followed, parts_table, way_table
 
@@ -47,7 +48,7 @@ def test_a_part_that_is_left_out_is_not_there(engine):
     assert abs(shifts["as the node follows"][0]) > 20
     assert shifts["without the camera's jumps taken out"] == (0, 0)
     assert engine.evidence is not None
-    assert recovery.PLAUSIBLE == 2.0
+    assert (recovery.PLAUSIBLE, follower_module.SIZE_RATE) == (2.0, 0.05)
 
 
 def followed(*aucs: float, **counts: int) -> Followed:

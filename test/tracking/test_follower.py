@@ -1,5 +1,7 @@
 """The follower with the default engine, on made pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pictures import textured_image
@@ -109,6 +111,49 @@ def test_a_thing_a_third_as_large_as_the_target_is_not_taken_for_it(engine):
         assert follower.follow(scene((small, 4)))["a"].state is TrackState.LOST
 
 
+def of_size(monkeypatch, engine, size: tuple[float, float]) -> None:
+    """From now on every target seems to be where it is looked for, of this size."""
+    track = engine.follow
+
+    def follow(image, targets):
+        return [
+            (replace(target, size=size), replace(result, score=0.9))
+            for target, result in track(image, targets)
+        ]
+
+    monkeypatch.setattr(engine, "follow", follow)
+    monkeypatch.setattr(engine, "likeness", lambda image, target: 1.0)
+
+
+def test_a_target_whose_box_shrank_before_it_was_lost_is_looked_for_in_its_usual_size(
+    engine, monkeypatch
+):
+    follower = Follower(engine, PresenceSettings(lost_score=0.45))
+    follower.put("a", engine.start(scene((TARGET, 4)), TARGET))
+    with monkeypatch.context() as covered:
+        of_size(covered, engine, (0.4 * TARGET.w, 0.4 * TARGET.h))
+        for _ in range(5):
+            assert follower.follow(scene((TARGET, 4)))["a"].state is TrackState.TRACKING
+    for _ in range(10):
+        frame = follower.follow(scene())["a"]
+    assert frame.state is TrackState.LOST
+    width, height = follower["a"].size
+    assert width > 0.8 * TARGET.w
+    assert height > 0.8 * TARGET.h
+
+
+def test_a_thing_of_another_size_in_its_old_place_is_not_taken_for_a_lost_target(
+    engine, monkeypatch
+):
+    follower = lose(engine, PresenceSettings(lost_score=0.45))
+    image = scene((TARGET, 4))
+    with monkeypatch.context() as another:
+        of_size(another, engine, (0.4 * TARGET.w, 0.4 * TARGET.h))
+        states = {follower.follow(image)["a"].state for _ in range(8)}
+    assert states == {TrackState.LOST}
+    assert TrackState.TRACKING in {follower.follow(image)["a"].state for _ in range(8)}
+
+
 def test_a_target_goes_with_the_picture_when_the_camera_jumps(engine):
     follower = Follower(engine)
     wide = cv_blur(textured_image(240, 640, 3))
@@ -121,6 +166,19 @@ def test_a_target_goes_with_the_picture_when_the_camera_jumps(engine):
         frame = follower.follow(image)["a"]
         assert frame.state is TrackState.TRACKING
         assert iou(frame.box, place) > 0.6
+
+
+def test_a_target_that_is_seen_where_it_was_does_not_go_with_what_moves_in_front(
+    engine, monkeypatch
+):
+    follower = Follower(engine)
+    monkeypatch.setattr(follower._camera, "shift", lambda image: (120.0, 0.0))
+    image = scene((TARGET, 4))
+    follower.put("a", engine.start(image, TARGET))
+    for _ in range(3):
+        frame = follower.follow(image)["a"]
+        assert frame.state is TrackState.TRACKING
+        assert iou(frame.box, TARGET) > 0.9
 
 
 def test_a_target_is_not_taken_back_on_one_frame(engine):
