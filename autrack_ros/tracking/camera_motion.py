@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-SIDE = 160  # pixels, longer side of the small images that are compared
+SIDE = 128  # pixels, longer side of the small images that are compared
 LEAST_RESPONSE = 0.3  # 0..1, of the phase correlation; below, the images have too little in common
 EXPLAINED = 0.9  # of the difference between two pictures, at most, is left by a shift
 
@@ -13,7 +13,7 @@ Shift = tuple[float, float]  # across and down, image pixels
 
 
 class CameraMotion:
-    """The shift between images in a row, by phase correlation of small grey copies (0.4 ms).
+    """The shift between images in a row, by phase correlation of small grey copies (0.3 ms).
 
     Kuglin and Hines: The phase correlation image alignment method, 1975. It sees shifts of up to
     half of the picture, but no turn and no change of scale.

@@ -22,6 +22,7 @@ from pathlib import Path
 from benchmarks.peers.speed import Start, positive, start_ours, start_peer
 
 PARTS = ("accuracy", "speed")
+FORMER = "autrack_lite0"  # the default model before autrack_fear, whose cost is the measure
 
 
 def main() -> None:
@@ -122,6 +123,7 @@ def speed(arguments: argparse.Namespace) -> str:
     starts: dict[str, Start] = {
         preset: functools.partial(start_ours, preset, weights, "openvino"),
         f"{preset}, torch": functools.partial(start_ours, preset, weights, "torch"),
+        FORMER: functools.partial(start_ours, FORMER, None, "openvino"),
         **{name: functools.partial(start_peer, name, folder) for name in PEERS},
     }
     engine = load_engine(preset, weights, "cpu", "torch")

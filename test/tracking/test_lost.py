@@ -144,12 +144,12 @@ def test_what_responds_in_the_place_of_a_lost_target_must_look_like_it(engine, m
     assert states(follow(engine, images, TARGET))[-10:] == [LOST] * 10
 
 
-def test_what_is_followed_for_sure_is_compared_with_the_first_image_every_fifth_frame(
+def test_what_is_followed_for_sure_is_compared_with_the_first_image_every_eighth_frame(
     engine, monkeypatch
 ):
     compared, likeness = [], engine.likeness
     monkeypatch.setattr(engine, "likeness", lambda *of: compared.append(of) or likeness(*of))
-    follow(engine, [scene((moved(TARGET, i), LOOK)) for i in range(LEARNT + 21)], TARGET)
+    follow(engine, [scene((moved(TARGET, i), LOOK)) for i in range(LEARNT + 33)], TARGET)
     assert len(compared) == LEARNT + 4
     follow(engine, [scene((TARGET, LOOK))] * 9, TARGET, PresenceSettings(lost_score=0))
     assert len(compared) == LEARNT + 4  # the bare tracker is not compared
