@@ -89,7 +89,7 @@ clean: ## remove all that make made, but the environment and the fetched clips
 	rm -rf build dist site demo_output follow_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find autrack_ros test launch -name __pycache__ -prune -exec rm -rf {} +
 
-# The environment: ROS 2, then this package with its messages, and what the demos take. `python -m` from this folder takes the modules of the tree,
+# The environment: ROS 2, then this package with its messages, and what the demos take. Python compiles what is imported of it, a small part, by itself. `python -m` from this folder takes the modules of the tree,
 # the programs in .venv/bin take the installed ones.
 .venv: $(VENV)/installed ## the environment that the other targets use
 
@@ -99,21 +99,21 @@ $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xm
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14) and "ROS 2 wheels are made for \
 	Python 3.10 to 3.13, %s is %s: make PYTHON=python3.12" % (sys.executable, sys.version.split()[0]))'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install -q -r requirements.txt
+	$(RUN) -m pip install -q --no-compile -r requirements.txt
 	rm -rf build/wheel
 	$(RUN) -m pip wheel -q --no-deps --no-build-isolation --wheel-dir build/wheel .
 	$(RUN) -m pip install -q --force-reinstall --no-deps build/wheel/*.whl
-	$(RUN) -m pip install -q "autrack_ros[bag,plots,web]"
+	$(RUN) -m pip install -q --no-compile "autrack_ros[bag,plots,web]"
 	touch $@
 
-# What only tests and training need on top: torch and the tools. Python compiles what is imported of it, a small part, by itself.
+# What only tests and training need on top: torch and the tools.
 $(VENV)/for_tests: $(VENV)/installed requirements-torch.txt
 	$(RUN) -m pip install -q --no-compile -r requirements-torch.txt
 	$(RUN) -m pip install -q --no-compile "autrack_ros[bag,train,test]"
 	touch $@
 
 $(BARE)/for_tests_without_torch: $(BARE)/installed
-	$(BARE)/bin/python -m pip install -q "autrack_ros[test]"
+	$(BARE)/bin/python -m pip install -q --no-compile "autrack_ros[test]"
 	$(BARE)/bin/python -c 'import importlib.util as i, sys; sys.exit(i.find_spec("torch") and "something brings torch")'
 	touch $@
 
