@@ -85,9 +85,8 @@ def test_phone_draws_with_a_finger_and_zooms_with_two(browser, bridge):
         touch(tab, "touchStart", [tab.at(140, 120), tab.at(180, 120)])
         touch(tab, "touchMove", [tab.at(100, 120), tab.at(220, 120)])
         touch(tab, "touchEnd", [])
-        tab.page.wait_for_timeout(200)
+        until(lambda: np.abs(picture_of(tab).astype(int) - before).mean() > 3, "larger picture")
         assert tab.page.locator("#draft").is_hidden()
-        assert np.abs(picture_of(tab).astype(int) - before).mean() > 3
         tab.page.tap("#targets .pick")
         until(lambda: web.Select("target 1") in bridge.commands, "selection")
         for control in tab.page.locator("button:visible").all():
