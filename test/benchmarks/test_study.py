@@ -106,6 +106,12 @@ def change_setting(settings_file: Path, **values) -> None:
     settings_file.write_text(yaml.safe_dump({**content, **values}), encoding="utf-8")
 
 
+def test_the_page_has_the_conclusion_that_the_next_run_would_put_there():
+    written = SETTINGS.with_suffix(".md").read_text(encoding="utf-8").strip()
+    page = (ROOT / "docs/template_update.md").read_text(encoding="utf-8")
+    assert f"## Conclusion\n\n{written}\n\n## " in page
+
+
 def test_the_committed_settings_are_accepted_and_hold_every_arm_the_study_asks_for():
     settings = load_settings(SETTINGS)
     steps = {arm.adaptation.steps for arm in settings.arms if arm.kind == "pixels"}
