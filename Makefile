@@ -89,8 +89,8 @@ clean: ## remove all that make made, but the environment and the fetched clips
 	rm -rf build dist site demo_output follow_output *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find autrack_ros test launch -name __pycache__ -prune -exec rm -rf {} +
 
-# The environment: ROS 2, then this package with its messages, and what the demos take. Python compiles what is imported of it, a small part, by itself. `python -m` from this folder takes the modules of the tree,
-# the programs in .venv/bin take the installed ones.
+# The environment: ROS 2, then this package with its messages, and what the demos take. `python -m` from this folder takes the modules of the tree,
+# the programs in .venv/bin take the installed ones. Python compiles what is imported, a small part, by itself.
 .venv: $(VENV)/installed ## the environment that the other targets use
 
 $(VENV)/installed: requirements.txt setup.py setup.cfg pyproject.toml package.xml CMakeLists.txt \

@@ -132,25 +132,16 @@ class Follower:
         lost = [name for name, followed in self._followed.items() if followed.recovery is not None]
         self._turn += 1
         scanned = lost[self._turn % len(lost)] if lost else None
-        carried = {
-            name: self._carried(followed, shift) for name, followed in self._followed.items()
-        }
         looks = {
-            name: self._where_to_look(followed, self.lost_places if name == scanned else 0)
+            name: self._where_to_look(followed, self.lost_places if name == scanned else 0, shift)
             for name, followed in self._followed.items()
         }
-        targets = [
-            target
-            for name, (fine, coarse) in looks.items()
-            for target in (*fine, *coarse, *carried[name])
-        ]
+        targets = [target for places in looks.values() for where in places for target in where]
         found = iter(self.engine.follow(image, targets))
         frames = {}
         for name, places in looks.items():
             followed = self._followed[name]
-            fine, coarse, after_jump = (
-                [next(found) for _ in where] for where in (*places, carried[name])
-            )
+            fine, coarse, after_jump = ([next(found) for _ in where] for where in places)
             if after_jump and self._went_along(fine[0][1], after_jump[0][1]):
                 followed.change(lambda target: _moved(target, shift))
                 fine[0] = after_jump[0]
@@ -175,31 +166,35 @@ class Follower:
             judged.append((target, replace(result, score=score)))
         return judged
 
-    @staticmethod
-    def _carried(followed: _Followed, shift: Shift) -> list[Target]:
-        """Where else to look for a target if the picture jumped; a lost one goes with it.
-
-        What moved may have been something before the camera, so one that is in sight is looked for
-        where it was, too.
-        """
-        width, height = followed.confident.size
-        if abs(shift[0]) < JUMP * width and abs(shift[1]) < JUMP * height:
-            return []
-        if followed.recovery is None:
-            return [_moved(followed.target, shift)]
-        followed.change(lambda target: _moved(target, shift))
-        return []
-
     def _went_along(self, here: TrackResult, there: TrackResult) -> bool:
         """Whether a target went with the picture: by what is seen where it was, and there."""
         return there.score > min(here.score, self.settings.tracking_score)
 
-    def _where_to_look(self, followed: _Followed, places: int) -> tuple[list[Target], list[Target]]:
-        """Targets at the places to look at finely and coarsely, so many besides the last one."""
+    def _where_to_look(
+        self, followed: _Followed, places: int, shift: Shift
+    ) -> tuple[list[Target], list[Target], list[Target]]:
+        """Targets at the places to look at, for one that may have gone with the picture.
+
+        What moved may have been something before the camera, so one that is in sight is looked for
+        where it was, too.
+
+        Args:
+            followed: if it is lost and the picture jumped, it goes with that.
+            places: how many at most, besides the last one.
+            shift: of the picture.
+
+        Returns:
+            those to look at finely, coarsely, and where the picture took it if that jumped.
+        """
+        width, height = followed.confident.size
+        jumped = abs(shift[0]) >= JUMP * width or abs(shift[1]) >= JUMP * height
         if followed.recovery is None:
             old = followed.old_place
-            return [followed.target, *([] if old is None else [old.place])], []
-        return followed.recovery.where_to_look(places, self.settings)
+            fine = [followed.target, *([] if old is None else [old.place])]
+            return fine, [], [_moved(followed.target, shift)] if jumped else []
+        if jumped:
+            followed.change(lambda target: _moved(target, shift))
+        return *followed.recovery.where_to_look(places, self.settings), []
 
     def _conclude(self, followed: _Followed, fine: list[Look], coarse: list[Look]) -> FollowedFrame:
         if followed.recovery is not None:

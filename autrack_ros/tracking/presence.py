@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-import math
 from dataclasses import dataclass, replace
 
+from autrack_ros.tracking.calibration import logit
 from autrack_ros.tracking.errors import ConfigurationError
 
 STRONGEST = 2.0  # log odds; no frame says more, for or against
@@ -88,7 +88,7 @@ class Presence:
             frames = self.frames + 1 if score >= settings.found_score else 0
             found = frames >= settings.found_frames
             return self.found() if found else replace(self, frames=frames)
-        speaks = _log_odds(settings.lost_score * self._share()) - _log_odds(score)
+        speaks = logit(settings.lost_score * self._share()) - logit(score)
         frames = max(self.frames + min(max(speaks / STRONGEST, -1.0), 1.0), 0.0)
         if frames >= settings.lost_frames:
             return replace(self, state=TrackState.LOST, frames=0)
@@ -104,9 +104,3 @@ class Presence:
         if self.learnt < LEARNT[0]:
             return 1.0
         return min(max(self.usual / SEEN_WELL, LEAST_SHARE), 1.0)
-
-
-def _log_odds(score: float) -> float:
-    """Of a probability; finite at 0 and 1, too."""
-    within = min(max(score, 1e-6), 1 - 1e-6)
-    return math.log(within / (1 - within))
