@@ -32,7 +32,7 @@ PERIOD_NS = 40_000_000
 SECOND_NS = 1_000_000_000
 SETTINGS = Settings(
     adaptation=AdaptationSettings(steps=1, support_crops=1),
-    presence=PresenceSettings(0.3, 0.3, found_score=0.3),  # noise is no natural picture
+    presence=PresenceSettings(),
     max_targets=8,
     selected_target="",
     tolerance_ns=PERIOD_NS,

@@ -102,8 +102,7 @@ def test_a_box_is_followed_at_once_and_adapted_to_in_the_background(client: Clie
         track = client.send(image)
         assert track.header == image.header
         assert track.id == "patch"
-        # Noise is no natural picture: the score need not be high.
-        assert track.state in (Track.TRACKING, Track.UNCERTAIN)
+        assert track.state == Track.TRACKING
         assert 0 <= track.score <= 1
         assert 0 < track.second_peak <= track.peak <= 1
         assert track.sharpness > 0
@@ -135,9 +134,13 @@ def test_a_bad_image_is_logged_and_the_target_is_kept_without_a_box_in_it(
 ) -> None:
     client.start_target("kept")
     before = process.line_count
-    track = client.send(damaged(client.image(), **fields))
-    assert (track.id, track.state, track.size_x) == ("kept", Track.LOST, 0)
-    line = process.wait_for_line(reason, after=before)  # one of the first: the log is rationed
+
+    def lines() -> list[str]:
+        track = client.send(damaged(client.image(), **fields))
+        assert (track.id, track.state, track.size_x) == ("kept", Track.LOST, 0)
+        return [line for line in process.output.splitlines()[before:] if reason in line]
+
+    line, *_ = client.until(lines, "line")  # the log is rationed: of some images nothing is said
     assert "/image: image refused" in line
     assert "followed are 'kept'" in line
     track = client.send(client.image())
