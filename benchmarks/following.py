@@ -18,7 +18,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
@@ -80,8 +80,10 @@ class _Without(Follower):
         if "camera" in parts:
             self._camera = _StillCamera()  # type: ignore[assignment]
 
-    def put(self, name: str, target: Target) -> None:
-        super().put(name, target)
+    def put(self, name: str, target: Target, image: np.ndarray) -> None:
+        super().put(name, target, image)
+        if "what is beside it" in self._parts:
+            self._followed[name].change(lambda target: replace(target, discriminant=None))
         if "own level" in self._parts:
             # As if its first frames had all scored 1.
             self._followed[name].presence = Presence(usual=1.0, learnt=LEARNT[1])
@@ -126,11 +128,21 @@ WAYS: Mapping[str, Way] = {
     "without a watch of the old place first": Way(_AT_ONCE),
     "without the target's own level of score": Way(PresenceSettings(), ("own level",)),
     "without the comparison with the first image": Way(PresenceSettings(), ("comparison",)),
+    "without learning what is beside it": Way(PresenceSettings(), ("what is beside it",)),
     "without a plausible size": Way(PresenceSettings(), ("plausible size",)),
     "without the size it usually has": Way(PresenceSettings(), ("usual size",)),
     "without undoing finds": Way(PresenceSettings(), ("undo",)),
     "LOST and search alone": Way(
-        _AT_ONCE, ("camera", "own level", "comparison", "plausible size", "usual size", "undo")
+        _AT_ONCE,
+        (
+            "camera",
+            "own level",
+            "comparison",
+            "what is beside it",
+            "plausible size",
+            "usual size",
+            "undo",
+        ),
     ),
 }
 

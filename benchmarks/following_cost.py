@@ -38,7 +38,7 @@ def main() -> None:
         for template in ("template as cut", "and the updated one")
     }
     for follower, target in zip(followers.values(), (plain, updated) * 2, strict=True):
-        follower.put("target", target)
+        follower.put("target", target, clip.frame(0))
     taken: dict[str, list[float]] = {name: [] for name in followers}
     for index in range(1, arguments.frames + LEARNT + 2):
         image = clip.frame(index)

@@ -158,7 +158,8 @@ def follow(
     for number, image in enumerate(case.frames):
         if number == 0:
             started = engine.start(image, Box(*case.truth[0].tolist()))
-            follower.put("target", engine.adapt(image, started, AdaptationSettings())[0])
+            adapted, _ = engine.adapt(image, started, AdaptationSettings())
+            follower.put("target", adapted, image)
             continue
         frame = follower.follow(image)["target"]
         states.append(frame.state)
@@ -244,7 +245,7 @@ def cost_table(engine: TrackingEngine, width: int = 640, height: int = 480) -> s
         milliseconds = []
         for settings in (never, always):
             follower = Follower(engine, settings)
-            follower.put("target", engine.start(image, box))
+            follower.put("target", engine.start(image, box), image)
             times = []
             for _ in range(25):
                 started = time.perf_counter()
@@ -292,7 +293,7 @@ def find_again(
         far = max(corners, key=lambda corner: math.dist(corner, box.pixel_center))
         follower = Follower(engine, settings)
         there = replace(adapted, center=far, size=(box.w, box.h))
-        follower.put("target", there)
+        follower.put("target", there, images[0])
         hidden = erase(images[begin], box)
         # Rounds of the scan are then at different stages.
         for _ in range(settings.lost_frames + 3 + begin % 6):

@@ -79,7 +79,7 @@ def measure(engine: Any, seed: int) -> list[dict[str, float]]:
     for number, (header, image, depth_image, view) in enumerate(scene(seed)):
         if number == 0:
             assert view.box is not None
-            follower.put("object", engine.start(image, view.box))
+            follower.put("object", engine.start(image, view.box), image)
             continue
         frame = follower.follow(image)["object"]
         depth.add(depth_image)

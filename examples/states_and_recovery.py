@@ -18,7 +18,7 @@ def main(source: str, *targets: str) -> None:
     _, image = clip.read()
     for target in targets:
         name, box = target.split("=")
-        follower.put(name, engine.start(image, Box(*map(float, box.split(",")))))
+        follower.put(name, engine.start(image, Box(*map(float, box.split(",")))), image)
     states = dict.fromkeys(follower.names, TrackState.TRACKING)
     number = 1
     while (image := clip.read()[1]) is not None:

@@ -165,7 +165,7 @@ class World:
 def followed_from(engine: TrackingEngine, first: int, last: int) -> Box:
     """Where a target is that was followed in every image, from its own on."""
     follower = Follower(engine)
-    follower.put("alone", engine.start(pixels(first), box_in(first)))
+    follower.put("alone", engine.start(pixels(first), box_in(first)), pixels(first))
     for number in range(first + 1, last + 1):
         frame = follower.follow(pixels(number))["alone"]
     return frame.box

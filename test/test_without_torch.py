@@ -34,7 +34,7 @@ assert report.stop_reason == "completed" and min(report.losses) < report.losses[
 result = tracker.update(np.roll(image, 3, axis=1))
 assert abs(result.box.x - 133) < 4, result.box
 follower = Follower(tracker.engine)
-follower.put("it", tracker.target)
+follower.put("it", tracker.target, image)
 assert follower.follow(image)["it"].box is not None
 """
 

@@ -45,7 +45,7 @@ class PresenceTracker:
         """Take a target and adapt its template to it, see ``Tracker.initialize``."""
         target, report = self._engine.adapt(image, self._engine.start(image, box), self._adaptation)
         self._follower, self._box = self._make_follower(self._engine, self._settings), box
-        self._follower.put(_NAME, target)
+        self._follower.put(_NAME, target, image)
         return report
 
     def update(self, image: np.ndarray) -> Answer:

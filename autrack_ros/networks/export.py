@@ -224,7 +224,10 @@ def compare(network: SiameseNetwork, preset: Preset, graphs: Graphs) -> dict[str
         return {
             "template": list(features),
             "search": [np.asarray(values) for values in maps],
-            "prediction": [np.stack([part[i] for (part,) in seen]) for i in range(2)],
+            "prediction": [
+                np.stack([part.score for (part,) in seen]),
+                np.stack([part.corners for (part,) in seen]),
+            ],
             "objective": [np.asarray(value) for value in objective(crop)],
         }
 

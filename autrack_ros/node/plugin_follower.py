@@ -63,7 +63,7 @@ class PluginFollower:
         """A target where it was found last; KeyError where there is none of the name."""
         return self._followed[name].target
 
-    def put(self, name: str, target: PluginTarget) -> None:
+    def put(self, name: str, target: PluginTarget, image: np.ndarray) -> None:
         """Follow a target from where it is; one of the same name is replaced."""
         self.drop(name)
         self._followed[name] = _Followed(target)

@@ -329,7 +329,7 @@ class TargetSession:
             self._cancel(name, "replaced by a newer box", End.REPLACED)
             self._entries[name].follower.drop(name)
         follower = self._follower_at(message)
-        follower.put(name, target)
+        follower.put(name, target, image)
         entry = self._entries[name] = _Entry(request, follower, message)
         entry.trail.add(stamp_ns(message) / 1e9, request.box.center)
         self._listener.started(name, message.header)

@@ -72,8 +72,8 @@ class TargetFollower(Protocol):
     def __getitem__(self, name: str) -> StartedTarget:
         """One where it was found last."""
 
-    def put(self, name: str, target: Any) -> None:
-        """Follow one of the engine's targets."""
+    def put(self, name: str, target: Any, image: np.ndarray) -> None:
+        """Follow one of the engine's targets, started in an image."""
 
     def retouch(self, name: str, adapted: Any) -> None:
         """Give one the template that was adapted."""

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.errors import InvalidImageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +119,31 @@ def resample(
 def mean_color(image: np.ndarray) -> tuple[float, ...]:
     """Padding colour of a sequence: channel means of its first frame, truncated to whole levels."""
     return tuple(float(int(channel)) for channel in cv2.mean(image)[: image.shape[2]])
+
+
+def edge_map(pixel_center_map: np.ndarray) -> np.ndarray:
+    """An affine map between pixel-centre coordinates as one between edge coordinates."""
+    edges = pixel_center_map.copy()
+    edges[:, 2] += 0.5 - edges[:, :2].sum(axis=1) * 0.5
+    return edges
+
+
+def validate_image(image: np.ndarray) -> None:
+    """Refuse what is no image.
+
+    Raises:
+        InvalidImageError: it is not HxWx3 uint8 with pixels.
+    """
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+        or image.size == 0
+    ):
+        shown = (
+            f"{image.dtype} {image.shape}"
+            if isinstance(image, np.ndarray)
+            else type(image).__name__
+        )
+        raise InvalidImageError(f"image is {shown}; accepted is HxWx3 uint8 BGR, not empty")

@@ -12,8 +12,21 @@ from autrack_ros.tracking.adaptation import AdaptationReport, AdaptationSettings
 from autrack_ros.tracking.boxes import Box, validate_box
 from autrack_ros.tracking.calibration import Calibration
 from autrack_ros.tracking.confidence import measure_response
-from autrack_ros.tracking.crops import CropGeometry, context_side, crop, mean_color
-from autrack_ros.tracking.errors import InvalidImageError
+from autrack_ros.tracking.crops import (
+    CropGeometry,
+    context_side,
+    crop,
+    edge_map,
+    mean_color,
+    validate_image,
+)
+from autrack_ros.tracking.discriminant import (
+    EVIDENCE,
+    Discriminant,
+    at_boxes,
+    measure,
+    preference,
+)
 from autrack_ros.tracking.grid import grid_offset, response_grid
 from autrack_ros.tracking.hypotheses import between
 from autrack_ros.tracking.likeness import Evidence, likeness
@@ -37,6 +50,7 @@ class TrackResult:
     peak: float  # these three: what the response shows besides the box, see confidence.py
     second_peak: float
     sharpness: float
+    features: np.ndarray | None  # (C, rows, cols) float32, of the cells; see Prediction
 
 
 class TrackingEngine:
@@ -200,11 +214,7 @@ class TrackingEngine:
         """
         validate_image(image)
         for target in targets:
-            if image.shape != target.image_shape:
-                raise InvalidImageError(
-                    f"image is {_size(image.shape)}, the target was initialised in "
-                    f"{_size(target.image_shape)}: initialise again after a change of size"
-                )
+            target.check_size(image)
         if not targets:
             return []
         windows = [self._search_geometry(target.center, target.size) for target in targets]
@@ -232,6 +242,26 @@ class TrackingEngine:
         template, corners = self._cut_template(image, target.box, target.padding)
         return likeness(target.first_features, self.runtime.template(template, corners))
 
+    def discriminant(self, image: np.ndarray, target: Target) -> Discriminant | None:
+        """What tells a target from what is beside it in the image that it was started in.
+
+        Args:
+            image: HxWx3 uint8 BGR, that of ``start``.
+            target: as it was started.
+
+        Returns:
+            None where the network's features do not lie on the cells of its response map, or the
+            region shows nothing but the target.
+        """
+        box = target.first_box
+        window = self._search_geometry(box.pixel_center, (box.w, box.h))
+        region = crop(image, window, target.padding)
+        ((seen,),) = self.runtime.predict(region[None], [[target.first_features]])
+        if seen.features is None:
+            return None
+        first = measure(seen.features, self._response_to_image(window), box)
+        return None if first is None else Discriminant(first)
+
     def search_sides(self, target: Target) -> tuple[float, float]:
         """Width and height of the region a target is searched in, image pixels."""
         return self._search_geometry(target.center, target.size).sides
@@ -256,16 +286,18 @@ class TrackingEngine:
             response=response,
             response_to_image=response_to_image,
             search=search,
-            search_to_image=_edges(geometry.crop_to_image),
+            search_to_image=edge_map(geometry.crop_to_image),
             **measured._asdict(),
+            features=seen[0].features,
         )
 
     def _locate(
         self, target: Target, geometry: CropGeometry, prediction: Prediction
     ) -> tuple[Target, float]:
         """The target where one of its templates sees it, and the score."""
+        known = self._known(target, prediction)
         selection = select(
-            prediction.score,
+            prediction.score if known is None else prediction.score * preference(known),
             prediction.corners,
             (target.size[0] * geometry.scale[0], target.size[1] * geometry.scale[1]),
             self._window,
@@ -280,8 +312,21 @@ class TrackingEngine:
             _clamp(target.size[0] * (1 - rate) + found.w * rate, min_side, width),
             _clamp(target.size[1] * (1 - rate) + found.h * rate, min_side, height),
         )
-        score = self.calibration(selection.score) if self.calibration else selection.score
+        score = float(prediction.score.ravel()[selection.cell])
+        if self.calibration:
+            score = self.calibration(score)
+        if known is not None:
+            score = EVIDENCE(score, float(known.ravel()[selection.cell]))
         return replace(target, center=center, size=size), score
+
+    def _known(self, target: Target, prediction: Prediction) -> np.ndarray | None:
+        """How much what each cell predicts is like the target; None where nothing is learnt."""
+        if target.discriminant is None or prediction.features is None:
+            return None
+        cells = target.discriminant(prediction.features)
+        stride, size, origin = self.runtime.stride, self.settings.search_size, self.runtime.origin
+        offset = grid_offset(cells.shape[1], size, stride, origin)
+        return at_boxes(cells, prediction.corners, stride, offset)
 
     def _support_windows(self, box: Box, settings: AdaptationSettings) -> list[CropGeometry]:
         centered = self._search_geometry(box.pixel_center, (box.w, box.h))
@@ -341,42 +386,10 @@ class TrackingEngine:
         return to_image
 
 
-def validate_image(image: np.ndarray) -> None:
-    """Refuse what is no image.
-
-    Raises:
-        InvalidImageError: it is not HxWx3 uint8 with pixels.
-    """
-    if (
-        not isinstance(image, np.ndarray)
-        or image.dtype != np.uint8
-        or image.ndim != 3
-        or image.shape[2] != 3
-        or image.size == 0
-    ):
-        shown = (
-            f"{image.dtype} {image.shape}"
-            if isinstance(image, np.ndarray)
-            else type(image).__name__
-        )
-        raise InvalidImageError(f"image is {shown}; accepted is HxWx3 uint8 BGR, not empty")
-
-
 def _corners(boxes: Sequence[Box]) -> np.ndarray:
     """Inclusive corners of boxes, (B, 4) float32 whatever kind of number the boxes hold."""
     return np.array([box.corners for box in boxes], np.float32)
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[0]}"
-
-
 def _clamp(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
-
-
-def _edges(pixel_center_map: np.ndarray) -> np.ndarray:
-    """An affine map between pixel-centre coordinates as one between edge coordinates."""
-    edges = pixel_center_map.copy()
-    edges[:, 2] += 0.5 - edges[:, :2].sum(axis=1) * 0.5
-    return edges

@@ -9,8 +9,9 @@ import numpy as np
 
 from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.camera_motion import CameraMotion, Shift
-from autrack_ros.tracking.engine import TrackingEngine, TrackResult, validate_image
-from autrack_ros.tracking.likeness import Resemblance
+from autrack_ros.tracking.crops import validate_image
+from autrack_ros.tracking.engine import TrackingEngine, TrackResult
+from autrack_ros.tracking.likeness import SURE, Resemblance
 from autrack_ros.tracking.presence import Presence, PresenceSettings, TrackState
 from autrack_ros.tracking.recovery import Look, OldPlace, Recovery
 from autrack_ros.tracking.target import Target
@@ -56,6 +57,12 @@ class _Followed:
         width, height = (before + SIZE_RATE * (now - before) for before, now in usual)
         self.confident = replace(self.target, size=(width, height))
 
+    def learn(self, result: TrackResult) -> None:
+        """Learn what is beside it from the frame in which it was found."""
+        discriminant, features = self.target.discriminant, result.features
+        if discriminant is not None and features is not None:
+            discriminant.learn(features, result.response_to_image, result.box)
+
     def change(self, change: Callable[[Target], Target]) -> None:
         """Change the target wherever it may be."""
         self.target, self.confident = change(self.target), change(self.confident)
@@ -97,8 +104,16 @@ class Follower:
         """A target where it was found last; KeyError where there is none of the name."""
         return self._followed[name].target
 
-    def put(self, name: str, target: Target) -> None:
-        """Follow a target from where it is; one of the same name is replaced."""
+    def put(self, name: str, target: Target, image: np.ndarray) -> None:
+        """Follow a target from where it is; one of the same name is replaced.
+
+        Args:
+            name: any.
+            target: as the engine started it.
+            image: HxWx3 uint8 BGR, that it was started in.
+        """
+        if self.settings.lost_score > 0:
+            target = replace(target, discriminant=self.engine.discriminant(image, target))
         self._followed.pop(name, None)
         self._followed[name] = _Followed(target, target)
 
@@ -211,6 +226,8 @@ class Follower:
             return FollowedFrame(state, None, result.score, result)
         if state is TrackState.TRACKING:
             followed.see_for_sure()
+        if result.score >= SURE:
+            followed.learn(result)
         return FollowedFrame(state, result.box, result.score, result)
 
     def _choose(self, followed: _Followed, looks: list[Look]) -> Look:

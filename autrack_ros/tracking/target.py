@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.discriminant import Discriminant
+from autrack_ros.tracking.errors import InvalidImageError
 from autrack_ros.tracking.runtimes import Features
 
 
@@ -27,6 +29,8 @@ class Target:
         hypotheses: features of the templates it is searched with: the adapted one, or the template
             as cut and the adapted one.
         first_features: of the template as cut.
+        discriminant: tells it from what is beside it, and goes on learning; None where that is not
+            wanted, or cannot be.
     """
 
     center: tuple[float, float]
@@ -39,6 +43,16 @@ class Target:
     adapted_template: np.ndarray
     hypotheses: tuple[Features, ...]
     first_features: Features
+    discriminant: Discriminant | None = None
+
+    def check_size(self, image: np.ndarray) -> None:
+        """Raise InvalidImageError where an image is not of the size that it was started in."""
+        if image.shape != self.image_shape:
+            now, first = (f"{shape[1]}x{shape[0]}" for shape in (image.shape, self.image_shape))
+            raise InvalidImageError(
+                f"image is {now}, the target was initialised in {first}: initialise again after a "
+                "change of size"
+            )
 
     @property
     def features(self) -> Features:

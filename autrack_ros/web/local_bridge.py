@@ -182,7 +182,7 @@ class LocalBridge:
             seconds = time.perf_counter() - start
             yield TrackedFrame(frame.image, box, 1.0, seconds, report=report)
         behind = Follower(self._engine)
-        behind.put(name, target)
+        behind.put(name, target, frame.image)
         for later in [kept for kept in self._kept if kept.stamp_ns > frame.stamp_ns]:
             start = time.perf_counter()
             followed = behind.follow(later.image)[name]

@@ -33,7 +33,7 @@ def test_a_part_that_is_left_out_is_not_there(engine):
     follower = {name: way.follower(engine, way.settings) for name, way in WAYS.items()}
     frames = images(3)
     for one in follower.values():
-        one.put("target", engine.start(frames[0], START))
+        one.put("target", engine.start(frames[0], START), frames[0])
         for frame in frames:
             one.follow(frame)
     whole = follower["as the node follows"]

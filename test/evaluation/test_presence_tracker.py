@@ -51,7 +51,7 @@ def test_with_recovery_answers_are_those_of_the_node_and_the_last_box_where_lost
     measured, follower = PresenceTracker(tracker, settings), Follower(tracker.engine, settings)
     first, *others = clip()
     measured.initialize(first, TARGET)
-    follower.put("a", measured.target)
+    follower.put("a", measured.target, first)
     states, last = [], TARGET
     for image in others:
         expected, found = follower.follow(image)["a"], measured.update(image)

@@ -303,7 +303,7 @@ def test_a_box_of_any_size_anywhere_is_kept_within_the_picture_and_without_a_sco
     engine: PluginEngine,
 ) -> None:
     follower = PluginFollower(engine, PresenceSettings())
-    follower.put("wild", engine.start(picture(), BOX))
+    follower.put("wild", engine.start(picture(), BOX), picture())
     frame: Any = follower.follow(picture())["wild"]
     assert frame.state is TrackState.TRACKING
     assert frame.box.center == (WIDTH, 0)
@@ -314,11 +314,11 @@ def test_a_box_of_any_size_anywhere_is_kept_within_the_picture_and_without_a_sco
 @pytest.mark.parametrize("engine", ["Odd"], indirect=True)
 def test_an_object_takes_the_next_target_when_its_own_has_gone(engine: PluginEngine) -> None:
     follower, later = (PluginFollower(engine, PresenceSettings()) for _ in range(2))
-    follower.put("a", engine.start(picture(), BOX))
-    follower.put("b", engine.start(picture(), OTHER))
+    follower.put("a", engine.start(picture(), BOX), picture())
+    follower.put("b", engine.start(picture(), OTHER), picture())
     follower.hand_over("b", later)
     follower.drop("a")
-    follower.put("c", engine.start(picture(), moved(BOX, 1)))
+    follower.put("c", engine.start(picture(), moved(BOX, 1)), picture())
     frames: Any = {**follower.follow(picture()), **later.follow(picture())}
     assert {name: frame.box for name, frame in frames.items()} == {
         "b": OTHER,

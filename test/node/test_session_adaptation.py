@@ -32,7 +32,7 @@ from autrack_ros.tracking import (
 def test_the_adapted_template_replaces_the_other_and_no_frame_is_lost(world: World) -> None:
     world.start("patch", box_in(0))
     expected = Follower(world.engine)
-    expected.put("patch", world.engine.start(pixels(0), box_in(0)))
+    expected.put("patch", world.engine.start(pixels(0), box_in(0)), pixels(0))
     for number in (1, 2, 3):
         target = world.see()["patch"]
         assert target.adapting
@@ -58,7 +58,7 @@ def test_the_adapted_template_replaces_the_other_while_catching_up(world: World)
     adapted = world.finish(world.jobs[0])
     world.use_spare_time()
     expected = Follower(world.engine)
-    expected.put("patch", world.engine.start(pixels(0), box_in(0)))
+    expected.put("patch", world.engine.start(pixels(0), box_in(0)), pixels(0))
     expected.follow(pixels(1))
     expected.retouch("patch", adapted)
     for number in range(2, 8):
@@ -72,7 +72,7 @@ def test_the_adapted_template_finds_a_target_that_was_lost_meanwhile(world: Worl
     world.start("patch", box_in(0))
     lose(world)
     expected = Follower(world.engine, SETTINGS.presence)
-    expected.put("patch", world.engine.start(pixels(0), box_in(0)))
+    expected.put("patch", world.engine.start(pixels(0), box_in(0)), pixels(0))
     for number in range(1, world.newest + 1):
         assert expected.follow(pixels(number, 1))["patch"].box is None or number < world.newest
     expected.retouch("patch", world.finish(world.jobs[0]))

@@ -24,8 +24,8 @@ def test_targets_do_not_disturb_each_other(engine):
     both, alone = Follower(engine), Follower(engine)
     first = scene((TARGET, 4), (OTHER, 8))
     for name, box in (("a", TARGET), ("b", OTHER)):
-        both.put(name, engine.start(first, box))
-    alone.put("b", engine.start(first, OTHER))
+        both.put(name, engine.start(first, box), first)
+    alone.put("b", engine.start(first, OTHER), first)
     for step in range(1, 4):
         image = scene((moved(TARGET, 4 * step), 4), (moved(OTHER, 0, -4 * step), 8))
         found, found_alone = both.follow(image), alone.follow(image)
@@ -39,7 +39,7 @@ def test_targets_do_not_disturb_each_other(engine):
 def test_a_hidden_target_is_lost_without_a_box_and_found_where_it_comes_back(engine):
     settings = PresenceSettings(lost_score=0.45)  # noise is no natural picture
     follower = Follower(engine, settings)
-    follower.put("a", engine.start(scene((TARGET, 4)), TARGET))
+    follower.put("a", engine.start(scene((TARGET, 4)), TARGET), scene((TARGET, 4)))
     states = []
     for _ in range(6):
         frame = follower.follow(scene())["a"]
@@ -59,7 +59,7 @@ def test_lost_targets_take_turns_so_that_each_more_costs_one_region(engine, monk
     follower = Follower(engine, settings, lost_places=2)
     first = scene((TARGET, 4), (OTHER, 8))
     for name, box in (("a", TARGET), ("b", OTHER)):
-        follower.put(name, engine.start(first, box))
+        follower.put(name, engine.start(first, box), first)
     while not all(frame.state is TrackState.LOST for frame in follower.follow(scene()).values()):
         pass
     regions, follow = [], engine.follow
@@ -79,7 +79,7 @@ def test_lost_targets_take_turns_so_that_each_more_costs_one_region(engine, monk
 def lose(engine, settings: PresenceSettings) -> Follower:
     """A follower whose target, at TARGET, was just lost."""
     follower = Follower(engine, settings)
-    follower.put("a", engine.start(scene((TARGET, 4)), TARGET))
+    follower.put("a", engine.start(scene((TARGET, 4)), TARGET), scene((TARGET, 4)))
     while follower.follow(scene())["a"].state is not TrackState.LOST:
         pass
     return follower
@@ -129,7 +129,7 @@ def test_a_target_whose_box_shrank_before_it_was_lost_is_looked_for_in_its_usual
     engine, monkeypatch
 ):
     follower = Follower(engine, PresenceSettings(lost_score=0.45))
-    follower.put("a", engine.start(scene((TARGET, 4)), TARGET))
+    follower.put("a", engine.start(scene((TARGET, 4)), TARGET), scene((TARGET, 4)))
     with monkeypatch.context() as covered:
         of_size(covered, engine, (0.4 * TARGET.w, 0.4 * TARGET.h))
         for _ in range(5):
@@ -161,7 +161,7 @@ def test_a_target_goes_with_the_picture_when_the_camera_jumps(engine):
     wide[y : y + h, x + 140 : x + 140 + w] = scene((TARGET, 4))[y : y + h, x : x + w]
     views = [wide[:, left : left + 320].copy() for left in (140, 140, 20, 20, 150)]
     places = [TARGET, TARGET, moved(TARGET, 120), moved(TARGET, 120), moved(TARGET, -10)]
-    follower.put("a", engine.start(views[0], TARGET))
+    follower.put("a", engine.start(views[0], TARGET), views[0])
     for image, place in zip(views[1:], places[1:], strict=True):
         frame = follower.follow(image)["a"]
         assert frame.state is TrackState.TRACKING
@@ -174,7 +174,7 @@ def test_a_target_that_is_seen_where_it_was_does_not_go_with_what_moves_in_front
     follower = Follower(engine)
     monkeypatch.setattr(follower._camera, "shift", lambda image: (120.0, 0.0))
     image = scene((TARGET, 4))
-    follower.put("a", engine.start(image, TARGET))
+    follower.put("a", engine.start(image, TARGET), image)
     for _ in range(3):
         frame = follower.follow(image)["a"]
         assert frame.state is TrackState.TRACKING
@@ -183,7 +183,7 @@ def test_a_target_that_is_seen_where_it_was_does_not_go_with_what_moves_in_front
 
 def test_a_target_is_not_taken_back_on_one_frame(engine):
     follower = Follower(engine, PresenceSettings(lost_score=0.45, found_frames=3))
-    follower.put("a", engine.start(scene((TARGET, 4)), TARGET))
+    follower.put("a", engine.start(scene((TARGET, 4)), TARGET), scene((TARGET, 4)))
     for _ in range(5):
         follower.follow(scene())
     for shown in (True, False) * 4:
@@ -221,7 +221,7 @@ def test_an_adapted_template_goes_to_where_the_target_is_meanwhile(engine):
     follower = Follower(engine)
     image = scene((TARGET, 4))
     started = engine.start(image, TARGET)
-    follower.put("a", started)
+    follower.put("a", started, image)
     follower.follow(scene((moved(TARGET, 5), 4)))
     place = follower["a"].box
     adapted, _ = engine.adapt(image, started, AdaptationSettings(steps=1, support_crops=1))
@@ -233,15 +233,15 @@ def test_an_adapted_template_goes_to_where_the_target_is_meanwhile(engine):
 def test_a_name_that_is_put_again_is_another_target(engine):
     follower = Follower(engine)
     image = scene((TARGET, 4), (OTHER, 8))
-    follower.put("a", engine.start(image, TARGET))
-    follower.put("a", engine.start(image, OTHER))
+    follower.put("a", engine.start(image, TARGET), image)
+    follower.put("a", engine.start(image, OTHER), image)
     assert follower.names == ("a",)
     assert iou(follower.follow(image)["a"].box, OTHER) > 0.5
 
 
 def test_an_image_of_another_size_changes_nothing(engine):
     follower = Follower(engine)
-    follower.put("a", engine.start(scene((TARGET, 4)), TARGET))
+    follower.put("a", engine.start(scene((TARGET, 4)), TARGET), scene((TARGET, 4)))
     before = follower["a"]
     with pytest.raises(InvalidImageError, match="100x50"):
         follower.follow(np.zeros((50, 100, 3), np.uint8))

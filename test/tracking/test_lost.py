@@ -68,7 +68,7 @@ def moved(box: Box, dx: float, dy: float = 0) -> Box:
 def follow(engine, images: Images[np.ndarray], box: Box, settings: PresenceSettings = SETTINGS):
     """The frames of a target, but the first, in which it is started."""
     follower = Follower(engine, settings)
-    follower.put("a", engine.start(images[0], box))
+    follower.put("a", engine.start(images[0], box), images[0])
     frames = [follower.follow(image)["a"] for image in images[1:]]
     assert all((frame.box is None) == (frame.state is LOST) for frame in frames)
     return frames

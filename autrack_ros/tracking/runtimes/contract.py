@@ -25,6 +25,7 @@ class Prediction(NamedTuple):
 
     score: np.ndarray  # (H, W) float32, 0..1: class probability times centre-ness
     corners: np.ndarray  # (H, W, 4) float32 inclusive corners x0, y0, x1, y1, its pixels
+    features: np.ndarray | None  # (C, H, W) float32; None where a network's lie on other cells
 
 
 class Runtime(Protocol):

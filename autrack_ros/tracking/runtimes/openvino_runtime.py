@@ -194,6 +194,7 @@ class _Frame:
             self._search.set_output_tensor(index, tensor)
             self._prediction.set_tensor(f"map{index}", tensor)
         self._crop: np.ndarray = self._search.input_tensors[0].data
+        self._cells: np.ndarray = self._search.output_tensors[0].data[0]
         names = [port.get_any_name() for port in prediction.inputs]
         count = sum(name.startswith("feature") for name in names)
         self._features = [self._prediction.get_tensor(f"feature{i}").data for i in range(count)]
@@ -204,13 +205,14 @@ class _Frame:
         # Copied into place: ``request.infer(values)`` spends 0.25 ms on what the values may be.
         self._crop[0] = crop
         self._search.infer(share_outputs=True)
-        return [self._predict(features) for features in templates]
+        cells = self._cells.copy()
+        return [self._predict(features, cells) for features in templates]
 
-    def _predict(self, features: Features) -> Prediction:
+    def _predict(self, features: Features, cells: np.ndarray) -> Prediction:
         for own, value in zip(self._features, features, strict=True):
             own[...] = value
         maps = self._prediction.infer(share_outputs=True)[0][0]
-        return Prediction(maps[..., 0].copy(), maps[..., 1:].copy())
+        return Prediction(maps[..., 0].copy(), maps[..., 1:].copy(), cells)
 
 
 def _processor(core: openvino.Core) -> str:

@@ -130,6 +130,7 @@ class TorchRuntime:
         )
         with torch.inference_mode():
             search = self.network.search(self._input(crops))
+            shown = search.maps[0]
             if max(counts) > 1:
                 repeats = torch.tensor(counts, device=self._device)
                 maps = tuple(value.repeat_interleave(repeats, 0) for value in search.maps)
@@ -138,7 +139,13 @@ class TorchRuntime:
             # One tensor: one copy from the device.
             values = torch.cat((prediction.score[..., None], prediction.boxes), dim=-1)
             maps_of_all = values.cpu().numpy()
-        pairs = [Prediction(np.ascontiguousarray(m[..., 0]), m[..., 1:]) for m in maps_of_all]
+            aligned = shown.shape[-2:] == values.shape[1:3]
+            cells = shown.float().cpu().numpy() if aligned else [None] * len(crops)
+        regions = np.repeat(np.arange(len(crops)), counts)
+        pairs = [
+            Prediction(np.ascontiguousarray(maps[..., 0]), maps[..., 1:], cells[region])
+            for maps, region in zip(maps_of_all, regions, strict=True)
+        ]
         ends = np.cumsum([0, *counts]).tolist()
         return [pairs[first:end] for first, end in pairwise(ends)]
 
