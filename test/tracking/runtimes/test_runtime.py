@@ -170,6 +170,31 @@ def test_templates_beside_each_other_are_seen_as_each_alone(both, name):
             np.testing.assert_allclose(prediction.corners, alone.corners, atol=1e-3)
 
 
+def test_features_of_the_cells_are_those_of_the_search_region(both):
+    template, corners, searches, _ = first_frame(both[0], crops=3)
+    of_torch, of_openvino = (
+        runtime.predict(searches, [[features], [features, features], [features]])
+        for runtime in both
+        for features in [runtime.template(template, corners)]
+    )
+    for crop, ours, theirs in zip(searches, of_torch, of_openvino, strict=True):
+        (expected,) = both[1].support(crop[None])[0]
+        for prediction in (*ours, *theirs):
+            assert prediction.features.shape[1:] == both[0].response_shape
+            error = np.linalg.norm(prediction.features - expected) / np.linalg.norm(expected)
+            assert error < 1e-4
+
+
+def test_features_that_lie_on_other_cells_are_not_given():
+    """Of the official networks: their correlation leaves the border out."""
+    runtime = TorchRuntime(lively_network(SMALL), PRESET_OF_NETWORK[SMALL])
+    settings = PRESET_OF_NETWORK[SMALL].settings
+    z, x = settings.template_size, settings.search_size
+    features = runtime.template(np.zeros((z, z, 3), np.float32), np.zeros(4, np.float32))
+    ((prediction,),) = runtime.predict(np.zeros((1, x, x, 3), np.uint8), [[features]])
+    assert prediction.features is None
+
+
 def test_adaptation_and_track_are_the_same_in_both():
     settings = AdaptationSettings(steps=4, support_crops=3)
     of_torch, of_openvino = (
