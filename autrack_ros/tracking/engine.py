@@ -50,7 +50,7 @@ class TrackResult:
     peak: float  # these three: what the response shows besides the box, see confidence.py
     second_peak: float
     sharpness: float
-    features: np.ndarray | None  # (C, rows, cols) float32, of the cells; see Prediction
+    features: np.ndarray | None = None  # (C, rows, cols) float32, of the cells; see Prediction
 
 
 class TrackingEngine:

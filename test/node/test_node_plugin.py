@@ -155,7 +155,7 @@ def test_two_targets_are_followed_through_a_clip_on_the_usual_topics() -> None:
             assert tracks["patch"].header == sent.header
             is_followed(tracks["patch"], moved(BOX, shift))
             is_followed(tracks["other"], OTHER)
-            assert tracks["patch"].score > 0.99
+            assert tracks["patch"].score > 0.95
             assert (tracks["patch"].peak, tracks["patch"].sharpness) == (0, 0)
         assert client.status(Status.STARTED, "patch").header == first.header
         report = client.report("patch")
