@@ -322,14 +322,15 @@ class TargetSession:
         try:
             image = self._to_bgr(message)
             target = self._tracker.engine.start(image, request.box)
+            follower = self._follower_at(message)
+            follower.put(name, target, image)
         except Exception as error:  # a wrong box, or such as a full GPU
             self._refuse(request, described(error))
             return
         if name in self._entries:
             self._cancel(name, "replaced by a newer box", End.REPLACED)
-            self._entries[name].follower.drop(name)
-        follower = self._follower_at(message)
-        follower.put(name, target, image)
+            if self._entries[name].follower is not follower:
+                self._entries[name].follower.drop(name)
         entry = self._entries[name] = _Entry(request, follower, message)
         entry.trail.add(stamp_ns(message) / 1e9, request.box.center)
         self._listener.started(name, message.header)

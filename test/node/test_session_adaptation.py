@@ -97,6 +97,23 @@ def test_a_new_box_or_a_reset_cancels_a_running_adaptation(world: World) -> None
     assert [job.cancelled for job in world.jobs] == [True, True, True]
 
 
+def test_a_box_beside_which_nothing_can_be_learnt_is_refused_and_the_target_followed_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("the GPU is full")
+
+    world.start("patch", box_in(0))
+    with monkeypatch.context() as broken:
+        broken.setattr(world.engine, "discriminant", full)
+        world.ask("patch", OTHER)
+        target = world.see()["patch"]
+    (refusal,) = world.refusals()
+    assert refusal == "target 'patch': RuntimeError: the GPU is full; followed are 'patch'"
+    assert not world.jobs[0].cancelled
+    assert iou(target.box, box_in(world.newest)) > 0.7
+
+
 def test_the_end_of_a_cancelled_adaptation_changes_nothing(world: World) -> None:
     world.start("patch", OTHER)
     world.start("patch", box_in(1))
