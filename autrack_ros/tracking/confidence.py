@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.grid import cell_centers
 
 
 class ResponseShape(NamedTuple):
@@ -27,10 +28,7 @@ def measure_response(
         response_to_image: 2x3 without rotation, (column, row) of a cell -> its centre in the image.
         box: the target as it was found in this map, edge coordinates of the image.
     """
-    rows, cols = response.shape
-    (scale_x, _, offset_x), (_, scale_y, offset_y) = response_to_image
-    x = scale_x * np.arange(cols) + offset_x
-    y = scale_y * np.arange(rows) + offset_y
+    x, y = cell_centers(response.shape, response_to_image)
     in_box = ((box.y <= y) & (y <= box.y + box.h))[:, None] & (box.x <= x) & (x <= box.x + box.w)
     return ResponseShape(
         peak=float(response.max()),

@@ -18,6 +18,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from autrack_ros.tracking.boxes import Box
+from autrack_ros.tracking.grid import cell_centers
 from autrack_ros.tracking.likeness import Evidence
 
 SPREAD = 0.15  # standard deviation of the weights about the target's centre, in parts of its sides
@@ -70,10 +71,7 @@ def measure(features: np.ndarray, response_to_image: np.ndarray, box: Box) -> St
     Returns:
         None where no cell is at the target, or too few are beside it.
     """
-    rows, columns = features.shape[1:]
-    scale_x, scale_y = response_to_image[0, 0], response_to_image[1, 1]
-    x = scale_x * np.arange(columns) + response_to_image[0, 2]
-    y = scale_y * np.arange(rows) + response_to_image[1, 2]
+    x, y = cell_centers(features.shape, response_to_image)
     away_x = np.abs(x - box.center[0])[None, :] / box.w
     away_y = np.abs(y - box.center[1])[:, None] / box.h
     near = np.exp(-(away_x**2 + away_y**2) / (2 * SPREAD**2)).ravel()

@@ -20,13 +20,7 @@ from autrack_ros.tracking.crops import (
     mean_color,
     validate_image,
 )
-from autrack_ros.tracking.discriminant import (
-    EVIDENCE,
-    Discriminant,
-    at_boxes,
-    measure,
-    preference,
-)
+from autrack_ros.tracking.discriminant import EVIDENCE, Discriminant, at_boxes, measure, preference
 from autrack_ros.tracking.grid import grid_offset, response_grid
 from autrack_ros.tracking.hypotheses import between
 from autrack_ros.tracking.likeness import Evidence, likeness
@@ -56,7 +50,8 @@ class TrackResult:
 class TrackingEngine:
     """Computes; what it is told of targets it is given every time.
 
-    ``follow`` is for one thread at a time. ``start`` and ``adapt`` may run in others meanwhile.
+    ``follow`` and ``discriminant`` are for one thread at a time. ``start`` and ``adapt`` may run in
+    others meanwhile.
 
     Args:
         runtime: the network with its weights.
@@ -274,7 +269,9 @@ class TrackingEngine:
         seen: Sequence[Prediction],
     ) -> tuple[Target, TrackResult]:
         """From the predictions for its search region, one a template, to the target's new place."""
-        (moved, score), *others = [self._locate(target, geometry, each) for each in seen]
+        learnt, features = target.discriminant, seen[0].features  # those of all: of the region
+        known = None if learnt is None or features is None else learnt(features)
+        (moved, score), *others = [self._locate(target, geometry, each, known) for each in seen]
         response, response_to_image = seen[0].score, self._response_to_image(geometry)
         measured = measure_response(response, response_to_image, moved.box)
         box = moved.box
@@ -288,14 +285,22 @@ class TrackingEngine:
             search=search,
             search_to_image=edge_map(geometry.crop_to_image),
             **measured._asdict(),
-            features=seen[0].features,
+            features=features,
         )
 
     def _locate(
-        self, target: Target, geometry: CropGeometry, prediction: Prediction
+        self,
+        target: Target,
+        geometry: CropGeometry,
+        prediction: Prediction,
+        known: np.ndarray | None,
     ) -> tuple[Target, float]:
-        """The target where one of its templates sees it, and the score."""
-        known = self._known(target, prediction)
+        """The target where one of its templates sees it, and the score.
+
+        ``known`` is what its discriminant says of the cells; None where nothing is learnt.
+        """
+        if known is not None:
+            known = self._at_boxes(known, prediction)
         selection = select(
             prediction.score if known is None else prediction.score * preference(known),
             prediction.corners,
@@ -319,14 +324,10 @@ class TrackingEngine:
             score = EVIDENCE(score, float(known.ravel()[selection.cell]))
         return replace(target, center=center, size=size), score
 
-    def _known(self, target: Target, prediction: Prediction) -> np.ndarray | None:
-        """How much what each cell predicts is like the target; None where nothing is learnt."""
-        if target.discriminant is None or prediction.features is None:
-            return None
-        cells = target.discriminant(prediction.features)
+    def _at_boxes(self, known: np.ndarray, prediction: Prediction) -> np.ndarray:
         stride, size, origin = self.runtime.stride, self.settings.search_size, self.runtime.origin
-        offset = grid_offset(cells.shape[1], size, stride, origin)
-        return at_boxes(cells, prediction.corners, stride, offset)
+        offset = grid_offset(known.shape[1], size, stride, origin)
+        return at_boxes(known, prediction.corners, stride, offset)
 
     def _support_windows(self, box: Box, settings: AdaptationSettings) -> list[CropGeometry]:
         centered = self._search_geometry(box.pixel_center, (box.w, box.h))

@@ -14,6 +14,20 @@ def grid_offset(cells: int, search_size: int, stride: int, origin: float | None 
     return (search_size - 1 - (cells - 1) * stride) / 2 if origin is None else origin
 
 
+def cell_centers(
+    shape: tuple[int, ...], response_to_image: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the columns, (cols,), and the rows, (rows,), of a map lie in the image, pixels.
+
+    Args:
+        shape: of the map, (..., rows, cols).
+        response_to_image: 2x3 without rotation, (column, row) of a cell -> its centre in the image.
+    """
+    rows, cols = shape[-2:]
+    (scale_x, _, offset_x), (_, scale_y, offset_y) = response_to_image
+    return scale_x * np.arange(cols) + offset_x, scale_y * np.arange(rows) + offset_y
+
+
 def response_grid(
     rows: int, cols: int, search_size: int, stride: int, origin: float | None = None
 ) -> np.ndarray:
