@@ -24,6 +24,7 @@ from autrack_ros.tracking.likeness import Evidence
 SPREAD = 0.15  # standard deviation of the weights about the target's centre, in parts of its sides
 BESIDE = 0.6  # of its sides from its centre on it is something else
 LEAST_CELLS = 16  # beside the target; with fewer there is nothing to learn
+SHORTEST = 1e-6  # of features; where they are shorter, there are none
 RIDGE = 0.1  # added to the scatter's diagonal, in parts of its mean
 LEAST_DISTANCE = 20.0  # squared, Mahalanobis's, of target and rest; films have 140 to 850
 EVERY = 4  # frames: so often it is learnt
@@ -98,13 +99,14 @@ class Discriminant:
         self._sure, self._learnt = 0, 0  # frames
         self._solve()
 
-    @_on_one_thread
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """How much each cell is like the target, (H, W): 1 as that is, 0 as what is beside it.
 
         1 everywhere where the two cannot be told apart.
         """
-        return (_cells(features) @ self._weights - self._offset).reshape(features.shape[1:])
+        lengths = np.sqrt(np.einsum("chw,chw->hw", features, features))
+        along = np.einsum("c,chw->hw", self._weights, features)
+        return along / np.maximum(lengths, SHORTEST) - self._offset
 
     def learn(self, features: np.ndarray, response_to_image: np.ndarray, box: Box) -> None:
         """Take in one more frame in which the target surely is in the box; see ``measure``.
@@ -169,4 +171,4 @@ def at_boxes(known: np.ndarray, corners: np.ndarray, stride: int, offset: float)
 def _cells(features: np.ndarray) -> np.ndarray:
     """(H * W, C) float32, each of length 1."""
     cells = features.reshape(len(features), -1).T
-    return cells / np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), 1e-6)
+    return cells / np.maximum(np.linalg.norm(cells, axis=1, keepdims=True), SHORTEST)

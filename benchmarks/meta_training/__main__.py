@@ -1,12 +1,13 @@
 """Train the default network through the template update and without, and track with the results.
 
-    python -m benchmarks.meta_training [--orders none first second] [--seeds 0 1]
+    python -m benchmarks.meta_training [--orders none first second learned] [--seeds 0 1]
                                        [--part learn track]
 
 *learn* makes episodes of the films that ``config/training/autrack_fear.yaml`` trains on, and
-trains all but the backbone on them; learning curves are taken on episodes of the held-out films.
-*track* follows development sequences and held-out films with each result, with the update and
-without. All is kept below --output, and what is there is not done again.
+trains all but the backbone on them, or (*learned*) an update for the network as it is; learning
+curves are taken on episodes of the held-out films. *track* follows development sequences and
+held-out films with each result, with the update and without. All is kept below --output, and what
+is there is not done again.
 """
 
 from __future__ import annotations
@@ -37,8 +38,17 @@ from autrack_ros.training.validation.held_out import find_films
 from benchmarks.machine import describe_machine
 from benchmarks.meta_training.curves import curve_table, draw_curves, read_curve, write_curve
 from benchmarks.meta_training.episodes import Episodes, make_episodes, training_films
-from benchmarks.meta_training.learning import BATCH, ORDERS, Learner, Point, Settings, learn
-from benchmarks.meta_training.tracking import PLAIN, aucs, learnt_update, tracking_table
+from benchmarks.meta_training.learned_update import LearnedUpdate
+from benchmarks.meta_training.learning import (
+    BATCH,
+    LEARNED,
+    ORDERS,
+    Learner,
+    Point,
+    Settings,
+    learn,
+)
+from benchmarks.meta_training.tracking import PLAIN, Making, aucs, learnt_update, tracking_table
 from benchmarks.peers.accuracy import dev_sequences, held_out_films
 from benchmarks.peers.speed import positive
 
@@ -127,13 +137,21 @@ def learn_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> None:
     episodes = episodes_of(training_films(sources, held), arguments.episodes, 0)
     for run in missing:
         load_weights(network, initial, preset.name)
-        learner = Learner(network, preset.loss, run.steps, run.step_size)
+        learner = (
+            LearnedUpdate(network, preset.loss)
+            if run.order == LEARNED
+            else Learner(network, preset.loss, run.steps, run.step_size)
+        )
         points: list[Point] = []
         begun = time.monotonic()
         learnt = learn(learner, episodes, validation, run, arguments.every, points.append)
         rate = run.iterations * BATCH / (time.monotonic() - begun)
         print(f"{run}: {rate:.1f} episodes a second, with validation", file=sys.stderr)
-        save_weights(learnt.network, metadata, path_of(run, arguments.output, ".safetensors"))
+        weights = path_of(run, arguments.output, ".safetensors")
+        if isinstance(learnt, LearnedUpdate):
+            learnt.save(weights)
+        else:
+            save_weights(learnt.network, metadata, weights)
         write_curve(points, path_of(run, arguments.output, ".csv"))
 
 
@@ -151,10 +169,9 @@ def track_with_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> s
     sets = (dev_sequences(arguments.dev), held_out_films(arguments.films, arguments.boxes))
     shipped = find_preset(DEFAULT_PRESET).require_shipped_weights()
 
-    def row(weights: Path, update: AdaptationSettings) -> np.ndarray:
-        return aucs(
-            weights, update, sets, arguments.output / "tracks", arguments.jobs, arguments.threads
-        )
+    def row(weights: Path, update: AdaptationSettings, learnt: Path | None = None) -> np.ndarray:
+        made = Making(weights, update, learnt, arguments.threads)
+        return aucs(made, sets, arguments.output / "tracks", arguments.jobs)
 
     rows = {
         "shipped, no update": row(shipped, PLAIN),
@@ -164,6 +181,11 @@ def track_with_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> s
         weights = path_of(run, arguments.output, ".safetensors")
         step = read_curve(path_of(run, arguments.output, ".csv"))[-1].step_size
         name = f"inner loop: {run.order}, seed {run.seed}"
+        if run.order == LEARNED:
+            rows[f"{name}, updated"] = row(shipped, AdaptationSettings(), weights)
+            alone = AdaptationSettings(hypotheses=False)
+            rows[f"{name}, updated, alone"] = row(shipped, alone, weights)
+            continue
         rows[f"{name}, no update"] = row(weights, PLAIN)
         rows[f"{name}, updated"] = row(weights, learnt_update(run.steps, step))
     return tracking_table(rows, sets)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from autrack_ros.drawing.figures import BLUE, GREEN, VERMILION, dress, new_figure
+from autrack_ros.drawing.figures import BLUE, GREEN, PURPLE, VERMILION, dress, new_figure
 from benchmarks.meta_training.learning import Point, Settings
 from benchmarks.peers.tables import markdown
 
-COLORS = {"none": BLUE, "first": VERMILION, "second": GREEN}
+COLORS = {"none": BLUE, "first": VERMILION, "second": GREEN, "learned": PURPLE}
 
 
 def write_curve(points: Sequence[Point], path: Path) -> None:
@@ -36,7 +36,7 @@ def read_curve(path: Path) -> list[Point]:
 
 def curve_table(curves: Mapping[Settings, Sequence[Point]]) -> str:
     """First and last point of each training."""
-    rows = [["inner loop", "seed", "episodes", "as cut", "updated", "gain", "step, grey levels"]]
+    rows = [["inner loop", "seed", "episodes", "as cut", "updated", "gain", "step"]]
     for run, points in curves.items():
         for point in (points[0], points[-1]):
             rows.append(

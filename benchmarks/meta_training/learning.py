@@ -5,7 +5,8 @@ that a target that is not updated loses nothing, and half with the updated one. 
 ``adaptation.method: l2``, a few steps down the normalised gradient; the size of a step is learnt.
 Orders: *none* trains on the later frame with the template as it was cut alone; *first* takes the
 inner gradients as constants (first-order MAML: Finn et al., ICML 2017); *second* lets the outer
-gradient pass through them (Meta-Tracker: Park and Berg, ECCV 2018).
+gradient pass through them (Meta-Tracker: Park and Berg, ECCV 2018). *learned* is another rival,
+in which the network stays as it is: learned_update.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +30,8 @@ from autrack_ros.tracking.targets import Targets, make_targets
 from autrack_ros.training.pairs.maker import SEARCH_SIZE
 from benchmarks.meta_training.episodes import Episodes
 
-ORDERS = ("none", "first", "second")
+LEARNED = "learned"
+ORDERS = ("none", "first", "second", LEARNED)
 BATCH = 16  # episodes
 WARM_UP = 50  # iterations
 PLAIN_SHARE = 0.5  # of the outer loss: that with the template as it was cut
@@ -65,7 +68,7 @@ class Point:
         episodes: learnt from so far.
         plain: with the template as it was cut.
         updated: with the updated one.
-        step_size: of the update.
+        step_size: of the update; of a learned one, of the part along the gradient.
     """
 
     episodes: int
@@ -97,6 +100,14 @@ class Learner(nn.Module):
     def step_size(self) -> float:
         """Grey levels, root mean square."""
         return self.log_step.exp().item()
+
+    def groups(self, rate: float) -> list[dict[str, Any]]:
+        """What is trained, as groups of an optimizer, each with a learning rate."""
+        weights = [value for value in self.network.parameters() if value.requires_grad]
+        return [
+            {"params": weights, "rate": rate},
+            {"params": [self.log_step], "rate": STEP_RATE * rate},
+        ]
 
     def outer_losses(self, episodes: Episodes, order: str) -> tuple[Tensor, Tensor]:
         """Mean losses on the later frames, with the templates as cut and with the updated ones."""
@@ -161,14 +172,8 @@ def learn(
         report: told each point.
     """
     averaged = copy.deepcopy(learner)
-    weights = [value for value in learner.network.parameters() if value.requires_grad]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": weights, "rate": settings.learning_rate},
-            {"params": [learner.log_step], "rate": STEP_RATE * settings.learning_rate},
-        ],
-        weight_decay=0.01,
-    )
+    optimizer = torch.optim.AdamW(learner.groups(settings.learning_rate), weight_decay=0.01)
+    weights = optimizer.param_groups[0]["params"]
     report(validate(averaged, validation, 0))
     batches = _batches(len(episodes), settings.seed)
     for iteration in range(1, settings.iterations + 1):

@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from autrack_ros.evaluation.presence_tracker import PresenceTracker, presence_settings
-from autrack_ros.tracking import DEFAULT_PRESET, AdaptationSettings, load_tracker
+from autrack_ros.networks.checkpoint import load_weights
+from autrack_ros.tracking import DEFAULT_PRESET, AdaptationSettings, Tracker, load_tracker
+from autrack_ros.tracking.presets import find_preset
 from autrack_ros.tracking.threads import set_threads
+from autrack_ros.training.loop import make_network
+from benchmarks.meta_training.learned_update import LearnedUpdate, LearnedUpdateEngine
 from benchmarks.peers.__main__ import say
 from benchmarks.peers.accuracy import Entry, SequenceSet, entry_settings, our_code, run
 from benchmarks.peers.tables import markdown, shown_difference
@@ -25,35 +30,61 @@ def learnt_update(steps: int, step_size: float) -> AdaptationSettings:
     return AdaptationSettings(method="l2", steps=steps, step_size=step_size, epsilon=FREE)
 
 
-def make_tracker(weights: Path, update: AdaptationSettings, threads: int) -> PresenceTracker:
-    """The bare tracker with some weights, on a processor."""
-    set_threads(threads)
-    tracker = load_tracker(DEFAULT_PRESET, weights, "cpu", update)
-    return PresenceTracker(tracker, presence_settings(recover=False))
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a tracker is made.
+
+    Attributes:
+        weights: of the network.
+        update: of the templates.
+        learnt: weights of a ``LearnedUpdate``, which takes the place of the package's; None: that.
+        threads: to compute with.
+    """
+
+    weights: Path
+    update: AdaptationSettings
+    learnt: Path | None
+    threads: int
+
+    @property
+    def name(self) -> str:
+        """Short, of its own."""
+        file, update = self.learnt or self.weights, self.update
+        alone = "" if update.hypotheses else " alone"
+        return f"{file.stem} {update.method} {update.steps} {update.step_size:.4f}{alone}"
+
+    def __call__(self) -> PresenceTracker:
+        """The bare tracker, on a processor."""
+        set_threads(self.threads)
+        tracker = load_tracker(DEFAULT_PRESET, self.weights, "cpu", self.update)
+        if self.learnt is not None:
+            preset = find_preset(DEFAULT_PRESET)
+            network = make_network(preset)
+            load_weights(network, self.weights, preset.name)
+            learner = LearnedUpdate(network, preset.loss)
+            learner.load(self.learnt)
+            tracker = Tracker(LearnedUpdateEngine(tracker.engine, learner), self.update)
+        return PresenceTracker(tracker, presence_settings(recover=False))
 
 
-def aucs(
-    weights: Path,
-    update: AdaptationSettings,
-    sets: Sequence[SequenceSet],
-    cache: Path,
-    jobs: int,
-    threads: int,
-) -> np.ndarray:
+def aucs(made: Making, sets: Sequence[SequenceSet], cache: Path, jobs: int) -> np.ndarray:
     """Success AUC of every sequence, in the order of the sets.
 
     Raises:
         AutrackError: a sequence fails.
     """
-    name = f"{weights.stem} {update.method} {update.steps} {update.step_size:.4f}"
+    files = [made.weights, *([] if made.learnt is None else [made.learnt])]
     entry = Entry(
-        name,
-        functools.partial(make_tracker, weights, update, threads),
-        {**entry_settings(name, [weights], threads, our_code()), "update": repr(update)},
+        made.name,
+        made,
+        {
+            **entry_settings(made.name, files, made.threads, our_code()),
+            "update": repr(made.update),
+        },
     )
     found = []
     for one in sets:
-        report = functools.partial(say, f"{one.name}: {name}", time.monotonic())
+        report = functools.partial(say, f"{one.name}: {made.name}", time.monotonic())
         outcomes = run(entry, one, cache, jobs, report)
         found += [outcomes[sequence].auc for sequence in one.readers]
     return np.array(found)

@@ -11,10 +11,12 @@ import torch
 
 from autrack_ros.networks.checkpoint import load_weights
 from autrack_ros.networks.fear import FearSiamFCpp
+from autrack_ros.tracking import AdaptationSettings, Box, load_engine
 from autrack_ros.tracking.presets import find_preset
 from benchmarks.meta_training.curves import curve_table, read_curve, write_curve
 from benchmarks.meta_training.episodes import SUPPORTS, Episodes
-from benchmarks.meta_training.learning import Learner, Point, Settings
+from benchmarks.meta_training.learned_update import LearnedUpdate, LearnedUpdateEngine
+from benchmarks.meta_training.learning import Learner, Point, Settings, learn
 
 PRESET = find_preset("autrack_fear")
 
@@ -88,3 +90,54 @@ def test_a_learning_curve_is_read_as_it_was_written_and_shown_by_its_ends(tmp_pa
     *_, first, last = curve_table({run: points}).splitlines()
     assert first == "| second | 3 | 0 | 0.8000 | 0.7000 | +0.1000 | 1.00 |"
     assert last == "| second | 3 | 128 | 0.5000 | 0.4000 | +0.1000 | 0.80 |"
+
+
+@pytest.fixture
+def learned() -> LearnedUpdate:
+    network = FearSiamFCpp()
+    load_weights(network, PRESET.require_shipped_weights(), PRESET.name)
+    return LearnedUpdate(network, PRESET.loss)
+
+
+def test_a_learned_update_is_a_step_down_the_gradient_before_it_learns(learned):
+    episodes = episodes_of(2)
+    features = torch.rand(2, 256, 8, 8)
+    maps = torch.from_numpy(episodes.supports).float()
+    with torch.no_grad():
+        learned.update.step.fill_(1e-3)
+
+    def loss(values):
+        repeated = values.repeat_interleave(SUPPORTS, 0)
+        corners = episodes.support_corners.reshape(-1, 4)
+        return learned._loss((repeated,), maps.flatten(0, 1), corners).item()
+
+    better = learned.updated_features(features, maps, episodes.support_corners).detach()
+    assert loss(better) < loss(features)
+    change = (better - features).std((1, 2, 3)) / features.std((1, 2, 3))
+    assert change.numpy() == pytest.approx(1e-3, rel=0.05)
+
+
+def test_a_learned_update_learns_and_leaves_the_network_as_it_is(learned):
+    episodes = episodes_of(16)
+    before = {name: value.clone() for name, value in learned.network.state_dict().items()}
+    points: list[Point] = []
+    learnt = learn(
+        learned, episodes, episodes, Settings("learned", 6, 1, 1.0, 2e-5, 0), 6, points.append
+    )
+    assert points[-1].plain == points[0].plain
+    assert points[-1].updated < points[0].updated
+    for name, value in learnt.network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_targets_are_searched_with_what_a_learned_update_makes_of_them(learned, tmp_path):
+    learned.save(tmp_path / "update.safetensors")
+    learned.load(tmp_path / "update.safetensors")
+    engine = LearnedUpdateEngine(load_engine(device="cpu"), learned)
+    image = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    target = engine.start(image, Box(60, 40, 40, 40))
+    updated, _ = engine.adapt(image, target, AdaptationSettings())
+    cut, better = updated.hypotheses
+    assert cut is target.first_features
+    assert better[0].shape == cut[0].shape
+    assert 0 < np.abs(better[0] - cut[0]).mean() < np.abs(cut[0]).mean()
