@@ -120,6 +120,7 @@ class Way:
 
 
 BARE = "bare tracker"
+WRONG = "wrong (called TRACKING)"
 _AT_ONCE = PresenceSettings(search_after=0)
 WAYS: Mapping[str, Way] = {
     BARE: Way(PresenceSettings(lost_score=0)),
@@ -201,8 +202,8 @@ def way_table(sets: Mapping[str, Mapping[str, Followed]], way: str) -> str:
     """
     rows = [
         [
-            *("set", "sequences", "bare", way, "difference", "least", "wrong, bare", "wrong"),
-            *("gone, LOST", "there, LOST", "found again"),
+            *("set", "sequences", "bare", way, "difference", "least", "wrong, bare"),
+            *(WRONG, "gone, LOST", "there, LOST", "found again"),
         ]
     ]
     for name, ways in {**sets, "all": _all(sets)}.items():
@@ -213,8 +214,8 @@ def way_table(sets: Mapping[str, Mapping[str, Followed]], way: str) -> str:
             [
                 *(name, str(len(this.aucs)), f"{bare.aucs.mean():.3f}", f"{this.aucs.mean():.3f}"),
                 *(shown_difference(this.aucs, bare.aucs), f"{(this.aucs - bare.aucs).min():+.3f}"),
-                _share(before.wrong_frames, before.frames),
-                _share(counts.wrong_frames, counts.frames),
+                _wrong(before),
+                _wrong(counts),
                 _share(counts.absent_lost, counts.absent),
                 _share(counts.present_lost, counts.frames - counts.absent),
                 again,
@@ -231,7 +232,7 @@ def parts_table(sets: Mapping[str, Mapping[str, Followed]]) -> str:
     """
     rows = [
         [
-            *("", *sets, "all", "less the bare tracker's", "least", "wrong", "gone, LOST"),
+            *("", *sets, "all", "less the bare tracker's", "least", WRONG, "gone, LOST"),
             *("there, LOST", "found again"),
         ]
     ]
@@ -247,7 +248,7 @@ def parts_table(sets: Mapping[str, Mapping[str, Followed]]) -> str:
                     "" if this is bare else shown_difference(this.aucs, bare.aucs),
                 ),
                 "" if this is bare else f"{(this.aucs - bare.aucs).min():+.3f}",
-                _share(counts.wrong_frames, counts.frames),
+                _wrong(counts),
                 _share(counts.absent_lost, counts.absent),
                 _share(counts.present_lost, counts.frames - counts.absent),
                 f"{counts.found} of {counts.returns}",
@@ -259,6 +260,12 @@ def parts_table(sets: Mapping[str, Mapping[str, Followed]]) -> str:
 def _all(sets: Mapping[str, Mapping[str, Followed]]) -> dict[str, Followed]:
     first, *others = sets.values()
     return {way: sum((ways[way] for ways in others), first[way]) for way in first}
+
+
+def _wrong(counts: Counts) -> str:
+    return (
+        f"{counts.wrong_frames / counts.frames:.3f} ({counts.wrong_tracking / counts.frames:.3f})"
+    )
 
 
 def _share(part: int, whole: int) -> str:

@@ -30,12 +30,14 @@ class Reports:
         scores: of the tracker; higher is surer.
         lost: bool, whether it said that there is no target.
         annotated: bool; in the others it is not known whether the target is there.
+        tracking: bool, whether it said that it is sure: neither UNCERTAIN nor LOST.
     """
 
     overlaps: np.ndarray
     scores: np.ndarray
     lost: np.ndarray
     annotated: np.ndarray
+    tracking: np.ndarray
 
     @property
     def present(self) -> np.ndarray:
@@ -62,6 +64,7 @@ class Counts:
             the frame in which it came back.
         wrong_frames: with a box that does not overlap the target, absent ones included.
         wrong_stretches: how often such a stretch began.
+        wrong_tracking: of the wrong frames, those called TRACKING.
     """
 
     frames: int = 0
@@ -72,6 +75,7 @@ class Counts:
     frames_until_found: tuple[int, ...] = ()
     wrong_frames: int = 0
     wrong_stretches: int = 0
+    wrong_tracking: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         mine, theirs = asdict(self), asdict(other)
@@ -109,6 +113,7 @@ def count(reports: Reports) -> Counts:
         frames_until_found=tuple(wait for wait in waits if wait is not None),
         wrong_frames=int(wrong.sum()),
         wrong_stretches=int((wrong & ~np.concatenate(([False], wrong[:-1]))).sum()),
+        wrong_tracking=int((wrong & reports.tracking[1:]).sum()),
     )
 
 

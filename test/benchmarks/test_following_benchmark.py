@@ -58,18 +58,24 @@ def followed(*aucs: float, **counts: int) -> Followed:
 def test_the_tables_take_all_sets_together():
     node = "as the node follows"
     sets = {
-        "one": {BARE: followed(0.5, 0.7, wrong_frames=4), node: followed(0.6, 0.6)},
+        "one": {
+            BARE: followed(0.5, 0.7, wrong_frames=4, wrong_tracking=3),
+            node: followed(0.6, 0.6),
+        },
         "two": {
             BARE: followed(0.1, absent=5, returns=1),
             node: followed(0.5, absent=5, absent_lost=4, returns=1, frames_until_found=(3,)),
         },
     }
     *_, one, two, together = way_table(sets, node).splitlines()
-    assert one == "| one | 2 | 0.600 | 0.600 | +0.000 | -0.100 | 0.400 | 0.000 |  | 0.000 |  |"
+    assert (
+        one
+        == "| one | 2 | 0.600 | 0.600 | +0.000 | -0.100 | 0.400 (0.300) | 0.000 (0.000) |  | 0.000 |  |"
+    )
     assert "| 1 | 0.100 | 0.500 | +0.400 | +0.400 |" in two
     assert "| 0.800 | 0.000 | 1 of 1 (0) |" in two
     assert together.startswith("| all | 3 | 0.433 | 0.567 | +0.133 (")
-    assert "| 0.200 | 0.000 | 0.800 | 0.000 | 1 of 1 (0) |" in together
+    assert "| 0.200 (0.150) | 0.000 (0.000) | 0.800 | 0.000 | 1 of 1 (0) |" in together
     *_, bare, whole = parts_table(sets).splitlines()
-    assert bare.startswith(f"| {BARE} | 0.600 | 0.100 | 0.433 |  |  | 0.200 |")
+    assert bare.startswith(f"| {BARE} | 0.600 | 0.100 | 0.433 |  |  | 0.200 (0.150) |")
     assert whole.startswith(f"| {node} | 0.600 | 0.500 | 0.567 | +0.133 (")

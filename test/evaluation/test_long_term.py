@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,9 +14,12 @@ NAN = np.nan
 
 
 def reports(
-    overlaps: list[float], scores: list[float] | None = None, lost: tuple[int, ...] = ()
+    overlaps: list[float],
+    scores: list[float] | None = None,
+    lost: tuple[int, ...] = (),
+    uncertain: tuple[int, ...] = (),
 ) -> Reports:
-    """Frame 1 included; NaN: absent. LOST are the frames of these indices."""
+    """Frame 1 included; NaN: absent. LOST and UNCERTAIN are the frames of these indices."""
     count = len(overlaps)
     given = np.full(count, 0.5) if scores is None else np.array(scores)
     return Reports(
@@ -22,6 +27,7 @@ def reports(
         given,
         np.isin(np.arange(count), lost),
         np.ones(count, bool),
+        ~np.isin(np.arange(count), (*lost, *uncertain)),
     )
 
 
@@ -70,7 +76,7 @@ def test_many_scores_give_a_bounded_number_of_thresholds():
 def test_frames_and_events_are_counted():
     #              0  1    2    3    4    5    6    7    8    9    10
     overlaps = [1.0, 0.8, 0.0, 0.0, NAN, NAN, 0.0, 0.2, 0.7, NAN, 0.9]
-    counted = long_term.count(reports(overlaps, lost=(3, 5, 6)))
+    counted = long_term.count(reports(overlaps, lost=(3, 5, 6), uncertain=(1, 4, 8)))
     assert counted.frames == 10
     assert counted.absent == 3
     assert counted.absent_lost == 1
@@ -79,6 +85,7 @@ def test_frames_and_events_are_counted():
     assert counted.frames_until_found == (2, 0)
     assert counted.wrong_frames == 3  # 2, 4 and 9: with a box that overlaps nothing
     assert counted.wrong_stretches == 3
+    assert counted.wrong_tracking == 2  # 2 and 9: in 4 it was not sure
     told = counted.as_dict()
     assert (told["found"], told["median_frames_until_found"]) == (2, 1.0)
 
@@ -91,7 +98,7 @@ def test_a_target_that_leaves_again_or_is_lost_was_not_found():
 
 def test_frames_that_are_not_annotated_are_neither_there_nor_absent():
     row = reports([1, 0.5, NAN, NAN, 0.9])
-    unknown = Reports(row.overlaps, row.scores, row.lost, np.array([1, 1, 0, 0, 1], bool))
+    unknown = replace(row, annotated=np.array([1, 1, 0, 0, 1], bool))
     counted = long_term.count(unknown)
     assert (counted.frames, counted.absent, counted.returns, counted.wrong_frames) == (2, 0, 0, 0)
     assert long_term.best_accuracy({"a": unknown})[1].precision == pytest.approx(0.7)

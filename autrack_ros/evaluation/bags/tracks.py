@@ -154,6 +154,7 @@ def score(
             np.array([track.score for track in started]),
             np.array([track.state == TrackState.LOST.value for track in started]),
             annotated,
+            np.array([track.state == TrackState.TRACKING.value for track in started]),
         )
         of_long_term = long_term.summary({"bag": reports})
         del of_long_term["sequences"]  # the same once more

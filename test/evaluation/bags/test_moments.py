@@ -24,8 +24,8 @@ def moments(states: str, overlaps: list[float], annotated: str = "") -> list[tup
     """``annotated`` has a y for yes in every image; by default all are."""
     named = [STATES[state] for state in states]
     known = np.array([mark == "y" for mark in annotated or "y" * len(states)])
-    lost = np.array([state == "lost" for state in named])
-    reports = Reports(np.array(overlaps), np.ones(len(states)), lost, known)
+    lost, sure = (np.array([one == name for one in named]) for name in ("lost", "tracking"))
+    reports = Reports(np.array(overlaps), np.ones(len(states)), lost, known, sure)
     return [(m.kind, m.start, m.end) for m in find_moments("bag", reports, named)]
 
 
