@@ -68,10 +68,8 @@ def test_the_tables_take_all_sets_together():
         },
     }
     *_, one, two, together = way_table(sets, node).splitlines()
-    assert (
-        one
-        == "| one | 2 | 0.600 | 0.600 | +0.000 | -0.100 | 0.400 (0.300) | 0.000 (0.000) |  | 0.000 |  |"
-    )
+    start, end = "| one | 2 | 0.600 | 0.600 | +0.000 | -0.100 |", "|  | 0.000 |  |"
+    assert one == f"{start} 0.400 (0.300) | 0.000 (0.000) {end}"
     assert "| 1 | 0.100 | 0.500 | +0.400 | +0.400 |" in two
     assert "| 0.800 | 0.000 | 1 of 1 (0) |" in two
     assert together.startswith("| all | 3 | 0.433 | 0.567 | +0.133 (")
