@@ -3,7 +3,7 @@
     python -m benchmarks.following_cost [--frames 300] [--threads 1]
 
 All follow the square of ``benchmarks.peers.speed``, frame by frame in turns. The mean counts, for
-a target in plain sight is looked at in every eighth frame alone.
+a target in plain sight is looked at in every sixteenth frame alone.
 """
 
 from __future__ import annotations

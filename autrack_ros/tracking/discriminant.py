@@ -27,7 +27,7 @@ LEAST_CELLS = 16  # beside the target; with fewer there is nothing to learn
 SHORTEST = 1e-6  # of features; where they are shorter, there are none
 RIDGE = 0.1  # added to the scatter's diagonal, in parts of its mean
 LEAST_DISTANCE = 20.0  # squared, Mahalanobis's, of target and rest; films have 140 to 850
-EVERY = 4  # frames: so often it is learnt
+EVERY = 8  # frames: so often it is learnt
 MEMORY = 25  # such frames, over which the mean of what is learnt runs
 FIRST_WORTH = 10  # frames that the first image counts as
 FIRST_BESIDE = 0.3  # at least that much of what is beside the target stays that of the first image,
@@ -82,7 +82,8 @@ def measure(features: np.ndarray, response_to_image: np.ndarray, box: Box) -> St
     cells = _cells(features)
     others = cells[is_beside]
     beside = others.mean(axis=0)
-    scatter = cv2.mulTransposed(others - beside, True, scale=1 / len(others))
+    others = others - beside
+    scatter = others.T @ others / len(others)
     return Statistics((near / near.sum()).astype(np.float32) @ cells, beside, scatter)
 
 
@@ -100,7 +101,7 @@ class Discriminant:
         self._solve()
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """How much each cell is like the target, (H, W): 1 as that is, 0 as what is beside it.
+        """How much each cell is like the target, (H, W) float32: 1 as it, 0 as what is beside it.
 
         1 everywhere where the two cannot be told apart.
         """
@@ -153,19 +154,18 @@ def preference(known: np.ndarray) -> np.ndarray:
 
 
 def at_boxes(known: np.ndarray, corners: np.ndarray, stride: int, offset: float) -> np.ndarray:
-    """What is known at the middle of the box that each cell predicts, (H, W).
+    """What is known at the middle of the box that each cell predicts, (H, W) float32.
+
+    A box that is not finite is told what one of the cells at the border is.
 
     Args:
-        known: (H, W), from ``Discriminant``.
+        known: (H, W) float32, from ``Discriminant``.
         corners: (H, W, 4) float32 inclusive corners of the boxes, search-region pixels.
         stride: from a cell to the next, pixels.
         offset: position of the first cell, pixels.
     """
-    cells = ((corners[..., :2] + corners[..., 2:]) / 2 - offset) / stride
-    cells = np.nan_to_num(cells).astype(np.float32)
-    return cv2.remap(
-        known.astype(np.float32), cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    cells = (corners[..., :2] + corners[..., 2:] - 2 * offset) / (2 * stride)
+    return cv2.remap(known, cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _cells(features: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from autrack_ros.tracking.calibration import Logistic
 from autrack_ros.tracking.runtimes import Features
 
-EVERY = 8  # frames: so often what is followed is looked at, and always while the score is not
+EVERY = 16  # frames: so often what is followed is looked at, and always while the score is not
 SURE = 0.8  # so high
 LIKELY = 0.5  # from here on a frame teaches how much the target usually looks like itself
 LEARNT = 10  # such frames are enough

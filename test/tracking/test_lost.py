@@ -16,7 +16,7 @@ from pictures import textured_image
 from autrack_ros.evaluation.datasets import read_all
 from autrack_ros.evaluation.sequences import Sequence
 from autrack_ros.tracking import Box, Follower, PresenceSettings, TrackState, iou, load_engine
-from autrack_ros.tracking.likeness import LEARNT
+from autrack_ros.tracking.likeness import EVERY, LEARNT
 from autrack_ros.tracking.recovery import FRAMES_HERE
 from benchmarks import hard_cases, lost
 
@@ -144,12 +144,12 @@ def test_what_responds_in_the_place_of_a_lost_target_must_look_like_it(engine, m
     assert states(follow(engine, images, TARGET))[-10:] == [LOST] * 10
 
 
-def test_what_is_followed_for_sure_is_compared_with_the_first_image_every_eighth_frame(
+def test_what_is_followed_for_sure_is_compared_with_the_first_image_now_and_then(
     engine, monkeypatch
 ):
     compared, likeness = [], engine.likeness
     monkeypatch.setattr(engine, "likeness", lambda *of: compared.append(of) or likeness(*of))
-    follow(engine, [scene((moved(TARGET, i), LOOK)) for i in range(LEARNT + 33)], TARGET)
+    follow(engine, [scene((moved(TARGET, i), LOOK)) for i in range(LEARNT + 1 + 4 * EVERY)], TARGET)
     assert len(compared) == LEARNT + 4
     follow(engine, [scene((TARGET, LOOK))] * 9, TARGET, PresenceSettings(lost_score=0))
     assert len(compared) == LEARNT + 4  # the bare tracker is not compared
