@@ -1,13 +1,13 @@
 """Train the default network through the template update and without, and track with the results.
 
-    python -m benchmarks.meta_training [--orders none first second learned] [--seeds 0 1]
-                                       [--part learn track]
+    python -m benchmarks.meta_training [--orders none first second learned blind]
+                                       [--seeds 0 1] [--part learn track]
 
 *learn* makes episodes of the films that ``config/training/autrack_fear.yaml`` trains on, and
-trains all but the backbone on them, or (*learned*) an update for the network as it is; learning
-curves are taken on episodes of the held-out films. *track* follows development sequences and
-held-out films with each result, with the update and without. All is kept below --output, and what
-is there is not done again.
+trains all but the backbone on them, or (*learned*, *blind*) an update for the network as it is;
+learning curves are taken on episodes of the held-out films. *track* follows development sequences
+and held-out films with each result, with the update and without. All is kept below --output, and
+what is there is not done again.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ def learn_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> None:
     for run in missing:
         load_weights(network, initial, preset.name)
         learner = (
-            LearnedUpdate(network, preset.loss)
-            if run.order == LEARNED
+            LearnedUpdate(network, preset.loss, run.order == "blind")
+            if run.order in LEARNED
             else Learner(network, preset.loss, run.steps, run.step_size)
         )
         points: list[Point] = []
@@ -181,9 +181,9 @@ def track_with_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> s
         weights = path_of(run, arguments.output, ".safetensors")
         step = read_curve(path_of(run, arguments.output, ".csv"))[-1].step_size
         name = f"inner loop: {run.order}, seed {run.seed}"
-        if run.order == LEARNED:
-            rows[f"{name}, updated"] = row(shipped, AdaptationSettings(), weights)
+        if run.order in LEARNED:
             alone = AdaptationSettings(hypotheses=False)
+            rows[f"{name}, updated"] = row(shipped, AdaptationSettings(), weights)
             rows[f"{name}, updated, alone"] = row(shipped, alone, weights)
             continue
         rows[f"{name}, no update"] = row(weights, PLAIN)

@@ -11,7 +11,7 @@ from autrack_ros.drawing.figures import BLUE, GREEN, PURPLE, VERMILION, dress, n
 from benchmarks.meta_training.learning import Point, Settings
 from benchmarks.peers.tables import markdown
 
-COLORS = {"none": BLUE, "first": VERMILION, "second": GREEN, "learned": PURPLE}
+COLORS = {"none": BLUE, "first": VERMILION, "second": GREEN, "learned": PURPLE, "blind": "0.5"}
 
 
 def write_curve(points: Sequence[Point], path: Path) -> None:

@@ -3,7 +3,7 @@
 GradNet's idea (Li et al.: Gradient-Guided Network for Visual Object Tracking, ICCV 2019): what
 plain gradients need many steps for, a small network makes of the first one. It is trained on later
 frames of films; the tracker itself stays frozen, so that a target that is not updated loses
-nothing.
+nothing. Trained without the gradient (*blind*) it is the control: what is left then is no update.
 """
 
 from __future__ import annotations
@@ -60,10 +60,17 @@ class UpdateNetwork(nn.Module):
 
 
 class LearnedUpdate(Learner):
-    """A frozen network with an update of its templates' features that learns."""
+    """A frozen network with an update of its templates' features that learns.
 
-    def __init__(self, network: LayeredSiamese, loss: LossSettings) -> None:
+    Args:
+        network: stays as it is.
+        loss: of the network.
+        blind: whether the update is not told the gradient.
+    """
+
+    def __init__(self, network: LayeredSiamese, loss: LossSettings, blind: bool = False) -> None:
         super().__init__(network, loss, steps=1, step_size=1.0)
+        self._blind = blind
         self.network.requires_grad_(False)
         self.update = UpdateNetwork()
 
@@ -95,6 +102,8 @@ class LearnedUpdate(Learner):
             maps: (B, K, C', h', w'), the backbone's last, of K support crops each.
             corners: (B, K, 4), of the target in them.
         """
+        if self._blind:
+            return self.update(features, torch.zeros_like(features))
         start = features.detach().requires_grad_(True)
         repeated = start.repeat_interleave(maps.shape[1], 0)
         loss = self._loss((repeated,), maps.flatten(0, 1), np.concatenate(list(corners)))

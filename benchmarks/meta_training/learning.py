@@ -6,7 +6,8 @@ that a target that is not updated loses nothing, and half with the updated one. 
 Orders: *none* trains on the later frame with the template as it was cut alone; *first* takes the
 inner gradients as constants (first-order MAML: Finn et al., ICML 2017); *second* lets the outer
 gradient pass through them (Meta-Tracker: Park and Berg, ECCV 2018). *learned* is another rival,
-in which the network stays as it is: learned_update.py.
+in which the network stays as it is: learned_update.py; *blind* is the same without the gradient,
+so without anything of the target's first image but its template.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from autrack_ros.tracking.targets import Targets, make_targets
 from autrack_ros.training.pairs.maker import SEARCH_SIZE
 from benchmarks.meta_training.episodes import Episodes
 
-LEARNED = "learned"
-ORDERS = ("none", "first", "second", LEARNED)
+LEARNED = ("learned", "blind")
+ORDERS = ("none", "first", "second", *LEARNED)
 BATCH = 16  # episodes
 WARM_UP = 50  # iterations
 PLAIN_SHARE = 0.5  # of the outer loss: that with the template as it was cut

@@ -38,6 +38,7 @@ class Making:
         weights: of the network.
         update: of the templates.
         learnt: weights of a ``LearnedUpdate``, which takes the place of the package's; None: that.
+            A file whose name begins with blind is of one that is not told the gradient.
         threads: to compute with.
     """
 
@@ -61,7 +62,7 @@ class Making:
             preset = find_preset(DEFAULT_PRESET)
             network = make_network(preset)
             load_weights(network, self.weights, preset.name)
-            learner = LearnedUpdate(network, preset.loss)
+            learner = LearnedUpdate(network, preset.loss, self.learnt.stem.startswith("blind"))
             learner.load(self.learnt)
             tracker = Tracker(LearnedUpdateEngine(tracker.engine, learner), self.update)
         return PresenceTracker(tracker, presence_settings(recover=False))

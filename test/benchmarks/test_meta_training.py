@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="needs torch: pip install torch")
 
 import torch
+from torch import nn
 
 from autrack_ros.networks.checkpoint import load_weights
 from autrack_ros.networks.fear import FearSiamFCpp
@@ -141,3 +142,17 @@ def test_targets_are_searched_with_what_a_learned_update_makes_of_them(learned, 
     assert cut is target.first_features
     assert better[0].shape == cut[0].shape
     assert 0 < np.abs(better[0] - cut[0]).mean() < np.abs(cut[0]).mean()
+
+
+def test_a_blind_update_is_told_nothing_of_the_first_image_but_the_template(learned):
+    episodes = episodes_of(1)
+    maps = torch.from_numpy(episodes.supports).float()
+    features = torch.rand(1, 256, 8, 8)
+    blind = LearnedUpdate(learned.network, PRESET.loss, blind=True)
+    nn.init.normal_(blind.update.layers[-1].weight, std=0.01)
+    one, other = (
+        blind.updated_features(features, values, episodes.support_corners)
+        for values in (maps, maps.flip(-1))
+    )
+    assert torch.equal(one, other)
+    assert not torch.equal(one, features)
