@@ -31,7 +31,6 @@ from autrack_ros.tracking import (
 )
 from autrack_ros.tracking.presets import find_preset
 from autrack_ros.tracking.threads import set_threads
-from autrack_ros.training.calibrate import save_weights
 from autrack_ros.training.config import load_config
 from autrack_ros.training.loop import make_network, read_sources
 from autrack_ros.training.validation.held_out import find_films
@@ -41,6 +40,7 @@ from benchmarks.meta_training.episodes import Episodes, make_episodes, training_
 from benchmarks.meta_training.learned_update import LearnedUpdate
 from benchmarks.meta_training.learning import (
     BATCH,
+    BLIND,
     LEARNED,
     ORDERS,
     Learner,
@@ -138,7 +138,7 @@ def learn_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> None:
     for run in missing:
         load_weights(network, initial, preset.name)
         learner = (
-            LearnedUpdate(network, preset.loss, run.order == "blind")
+            LearnedUpdate(network, preset.loss, run.order == BLIND)
             if run.order in LEARNED
             else Learner(network, preset.loss, run.steps, run.step_size)
         )
@@ -147,11 +147,7 @@ def learn_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> None:
         learnt = learn(learner, episodes, validation, run, arguments.every, points.append)
         rate = run.iterations * BATCH / (time.monotonic() - begun)
         print(f"{run}: {rate:.1f} episodes a second, with validation", file=sys.stderr)
-        weights = path_of(run, arguments.output, ".safetensors")
-        if isinstance(learnt, LearnedUpdate):
-            learnt.save(weights)
-        else:
-            save_weights(learnt.network, metadata, weights)
+        learnt.save(path_of(run, arguments.output, ".safetensors"), metadata)
         write_curve(points, path_of(run, arguments.output, ".csv"))
 
 
@@ -169,8 +165,10 @@ def track_with_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> s
     sets = (dev_sequences(arguments.dev), held_out_films(arguments.films, arguments.boxes))
     shipped = find_preset(DEFAULT_PRESET).require_shipped_weights()
 
-    def row(weights: Path, update: AdaptationSettings, learnt: Path | None = None) -> np.ndarray:
-        made = Making(weights, update, learnt, arguments.threads)
+    def row(
+        weights: Path, update: AdaptationSettings, learnt: Path | None = None, blind: bool = False
+    ) -> np.ndarray:
+        made = Making(weights, update, arguments.threads, learnt, blind)
         return aucs(made, sets, arguments.output / "tracks", arguments.jobs)
 
     rows = {
@@ -183,8 +181,9 @@ def track_with_all(runs: Sequence[Settings], arguments: argparse.Namespace) -> s
         name = f"inner loop: {run.order}, seed {run.seed}"
         if run.order in LEARNED:
             alone = AdaptationSettings(hypotheses=False)
-            rows[f"{name}, updated"] = row(shipped, AdaptationSettings(), weights)
-            rows[f"{name}, updated, alone"] = row(shipped, alone, weights)
+            blind = run.order == BLIND
+            rows[f"{name}, updated"] = row(shipped, AdaptationSettings(), weights, blind)
+            rows[f"{name}, updated, alone"] = row(shipped, alone, weights, blind)
             continue
         rows[f"{name}, no update"] = row(weights, PLAIN)
         rows[f"{name}, updated"] = row(weights, learnt_update(run.steps, step))

@@ -8,13 +8,13 @@ nothing. Trained without the gradient (*blind*) it is the control: what is left 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from autrack_ros.networks.lite import LayeredSiamese
@@ -25,6 +25,7 @@ from autrack_ros.tracking import (
     TrackingEngine,
 )
 from autrack_ros.tracking.presets import LossSettings
+from autrack_ros.training.calibrate import save_weights
 from benchmarks.meta_training.episodes import Episodes
 from benchmarks.meta_training.learning import Learner
 
@@ -110,9 +111,9 @@ class LearnedUpdate(Learner):
         (gradient,) = torch.autograd.grad(loss, start)
         return self.update(start.detach(), gradient)
 
-    def save(self, path: Path) -> None:
-        """Write what it learnt, safetensors."""
-        save_file(self.update.state_dict(), path)
+    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write what it learnt, safetensors; the network is none of that."""
+        save_weights(self.update, metadata, path)
 
     def load(self, path: Path) -> None:
         """Read what ``save`` wrote."""

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,12 @@ from autrack_ros.networks.siamese import Prediction
 from autrack_ros.tracking.grid import response_grid
 from autrack_ros.tracking.presets import LossSettings
 from autrack_ros.tracking.targets import Targets, make_targets
+from autrack_ros.training.calibrate import save_weights
 from autrack_ros.training.pairs.maker import SEARCH_SIZE
 from benchmarks.meta_training.episodes import Episodes
 
-LEARNED = ("learned", "blind")
+BLIND = "blind"
+LEARNED = ("learned", BLIND)
 ORDERS = ("none", "first", "second", *LEARNED)
 BATCH = 16  # episodes
 WARM_UP = 50  # iterations
@@ -109,6 +112,10 @@ class Learner(nn.Module):
             {"params": weights, "rate": rate},
             {"params": [self.log_step], "rate": STEP_RATE * rate},
         ]
+
+    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Write the network's weights with their metadata, safetensors."""
+        save_weights(self.network, metadata, path)
 
     def outer_losses(self, episodes: Episodes, order: str) -> tuple[Tensor, Tensor]:
         """Mean losses on the later frames, with the templates as cut and with the updated ones."""

@@ -37,15 +37,16 @@ class Making:
     Attributes:
         weights: of the network.
         update: of the templates.
-        learnt: weights of a ``LearnedUpdate``, which takes the place of the package's; None: that.
-            A file whose name begins with blind is of one that is not told the gradient.
         threads: to compute with.
+        learnt: weights of a ``LearnedUpdate``, which takes the place of the package's; None: that.
+        blind: whether that is not told the gradient.
     """
 
     weights: Path
     update: AdaptationSettings
-    learnt: Path | None
     threads: int
+    learnt: Path | None = None
+    blind: bool = False
 
     @property
     def name(self) -> str:
@@ -62,7 +63,7 @@ class Making:
             preset = find_preset(DEFAULT_PRESET)
             network = make_network(preset)
             load_weights(network, self.weights, preset.name)
-            learner = LearnedUpdate(network, preset.loss, self.learnt.stem.startswith("blind"))
+            learner = LearnedUpdate(network, preset.loss, self.blind)
             learner.load(self.learnt)
             tracker = Tracker(LearnedUpdateEngine(tracker.engine, learner), self.update)
         return PresenceTracker(tracker, presence_settings(recover=False))

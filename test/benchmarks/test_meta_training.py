@@ -132,7 +132,7 @@ def test_a_learned_update_learns_and_leaves_the_network_as_it_is(learned):
 
 
 def test_targets_are_searched_with_what_a_learned_update_makes_of_them(learned, tmp_path):
-    learned.save(tmp_path / "update.safetensors")
+    learned.save(tmp_path / "update.safetensors", {})
     learned.load(tmp_path / "update.safetensors")
     engine = LearnedUpdateEngine(load_engine(device="cpu"), learned)
     image = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
