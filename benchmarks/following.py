@@ -263,9 +263,8 @@ def _all(sets: Mapping[str, Mapping[str, Followed]]) -> dict[str, Followed]:
 
 
 def _wrong(counts: Counts) -> str:
-    return (
-        f"{counts.wrong_frames / counts.frames:.3f} ({counts.wrong_tracking / counts.frames:.3f})"
-    )
+    frames = counts.frames
+    return f"{_share(counts.wrong_frames, frames)} ({_share(counts.wrong_tracking, frames)})"
 
 
 def _share(part: int, whole: int) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from autrack_ros.tracking.presence import TrackState
+
 FOUND_OVERLAP = 0.5  # a target is found by a box that overlaps it by more
 _THRESHOLDS = 1000  # at most, of the score
 
@@ -28,16 +30,14 @@ class Reports:
     Attributes:
         overlaps: 0..1; NaN where the target is absent or nothing is annotated.
         scores: of the tracker; higher is surer.
-        lost: bool, whether it said that there is no target.
+        states: the values of ``TrackState``; LOST says that there is no target.
         annotated: bool; in the others it is not known whether the target is there.
-        tracking: bool, whether it said that it is sure: neither UNCERTAIN nor LOST.
     """
 
     overlaps: np.ndarray
     scores: np.ndarray
-    lost: np.ndarray
+    states: np.ndarray
     annotated: np.ndarray
-    tracking: np.ndarray
 
     @property
     def present(self) -> np.ndarray:
@@ -48,6 +48,16 @@ class Reports:
     def absent(self) -> np.ndarray:
         """Frames known to be without the target, N bool."""
         return np.isnan(self.overlaps) & self.annotated
+
+    @property
+    def lost(self) -> np.ndarray:
+        """Frames called LOST, N bool."""
+        return self.states == TrackState.LOST.value
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Frames with a box that does not overlap the target, absent ones included, N bool."""
+        return ~self.lost & ((self.overlaps == 0) | self.absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +108,10 @@ class Counts:
 
 def count(reports: Reports) -> Counts:
     """The frames and events of one sequence."""
-    present, absent, lost = (
-        values[1:] for values in (reports.present, reports.absent, reports.lost)
+    present, absent, lost, wrong = (
+        values[1:] for values in (reports.present, reports.absent, reports.lost, reports.wrong)
     )
-    overlaps = np.nan_to_num(reports.overlaps[1:])
-    wrong = ~lost & ((present & (overlaps == 0)) | absent)
+    tracking = reports.states[1:] == TrackState.TRACKING.value
     waits = _waits(reports)
     return Counts(
         frames=int((present | absent).sum()),
@@ -113,7 +122,7 @@ def count(reports: Reports) -> Counts:
         frames_until_found=tuple(wait for wait in waits if wait is not None),
         wrong_frames=int(wrong.sum()),
         wrong_stretches=int((wrong & ~np.concatenate(([False], wrong[:-1]))).sum()),
-        wrong_tracking=int((wrong & reports.tracking[1:]).sum()),
+        wrong_tracking=int((wrong & tracking).sum()),
     )
 
 

@@ -248,11 +248,8 @@ def read_frames(path: Path) -> tuple[np.ndarray, list[str], list[str]]:
 def read_reports(path: Path) -> long_term.Reports:
     """The reports of a file of frames of a sequence that is scored."""
     values, states, targets = read_frames(path)
-    lost, tracking = (
-        np.array(states) == state.value for state in (TrackState.LOST, TrackState.TRACKING)
-    )
     known = np.array(targets) != "unknown"
-    return long_term.Reports(values[:, 0], values[:, 3], lost, known, tracking)
+    return long_term.Reports(values[:, 0], values[:, 3], np.array(states), known)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -22,13 +22,11 @@ def reports(
     """Frame 1 included; NaN: absent. LOST and UNCERTAIN are the frames of these indices."""
     count = len(overlaps)
     given = np.full(count, 0.5) if scores is None else np.array(scores)
-    return Reports(
-        np.array(overlaps),
-        given,
-        np.isin(np.arange(count), lost),
-        np.ones(count, bool),
-        ~np.isin(np.arange(count), (*lost, *uncertain)),
+    index = np.arange(count)
+    states = np.select(
+        [np.isin(index, lost), np.isin(index, uncertain)], ["lost", "uncertain"], "tracking"
     )
+    return Reports(np.array(overlaps), given, states, np.ones(count, bool))
 
 
 def test_frame_1_counts_nowhere():

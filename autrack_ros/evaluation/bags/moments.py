@@ -7,7 +7,7 @@ where nothing is annotated; doubt (UNCERTAIN) only in the latter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -60,22 +60,19 @@ class SlowImage:
     median: float
 
 
-def find_moments(sequence: str, reports: Reports, states: Sequence[str]) -> list[Moment]:
+def find_moments(sequence: str, reports: Reports) -> list[Moment]:
     """All moments of a bag, in their order.
 
     Args:
         sequence: name of the bag.
         reports: of its images.
-        states: of the target in them.
     """
-    lost = reports.lost
-    overlaps = np.nan_to_num(reports.overlaps)
     unknown = ~reports.present & ~reports.absent
     labels = np.select(
         [
-            ~lost & ((reports.present & (overlaps == 0)) | reports.absent),
-            lost & (reports.present | unknown),
-            unknown & (np.array(states) == TrackState.UNCERTAIN.value),
+            reports.wrong,
+            reports.lost & (reports.present | unknown),
+            unknown & (reports.states == TrackState.UNCERTAIN.value),
         ],
         KINDS,
         "",

@@ -97,9 +97,7 @@ def write_overview(
         for name, sequence in sequences.items()
     }
     moments = worst_first(
-        chain.from_iterable(
-            find_moments(name, bag.result.reports, bag.states()) for name, bag in bags.items()
-        )
+        chain.from_iterable(find_moments(name, bag.result.reports) for name, bag in bags.items())
     )
     slow = sorted(
         chain.from_iterable(

@@ -152,9 +152,8 @@ def score(
         reports = long_term.Reports(
             overlaps_of(started, truth),
             np.array([track.score for track in started]),
-            np.array([track.state == TrackState.LOST.value for track in started]),
+            np.array([track.state for track in started]),
             annotated,
-            np.array([track.state == TrackState.TRACKING.value for track in started]),
         )
         of_long_term = long_term.summary({"bag": reports})
         del of_long_term["sequences"]  # the same once more

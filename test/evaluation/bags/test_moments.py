@@ -22,11 +22,10 @@ NAN = float("nan")
 
 def moments(states: str, overlaps: list[float], annotated: str = "") -> list[tuple[str, int, int]]:
     """``annotated`` has a y for yes in every image; by default all are."""
-    named = [STATES[state] for state in states]
+    named = np.array([STATES[state] for state in states])
     known = np.array([mark == "y" for mark in annotated or "y" * len(states)])
-    lost, sure = (np.array([one == name for one in named]) for name in ("lost", "tracking"))
-    reports = Reports(np.array(overlaps), np.ones(len(states)), lost, known, sure)
-    return [(m.kind, m.start, m.end) for m in find_moments("bag", reports, named)]
+    reports = Reports(np.array(overlaps), np.ones(len(states)), named, known)
+    return [(m.kind, m.start, m.end) for m in find_moments("bag", reports)]
 
 
 def test_a_box_beside_the_target_or_without_one_is_on_a_wrong_thing():
