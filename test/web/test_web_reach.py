@@ -70,6 +70,14 @@ def touch(tab, kind, points) -> None:
     tab.protocol.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": shown})
 
 
+def follows_after_a_tap(tab, bridge) -> list:
+    """A tap that Chromium makes up after touches is lost now and then, and given again."""
+    if tab.page.locator("#draft").is_visible():
+        tab.page.tap("text=Follow")
+        tab.page.wait_for_timeout(500)
+    return follows(bridge)
+
+
 def test_phone_draws_with_a_finger_and_zooms_with_two(browser, bridge):
     with opened(browser, bridge, **PHONE) as tab:
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -77,8 +85,7 @@ def test_phone_draws_with_a_finger_and_zooms_with_two(browser, bridge):
         touch(tab, "touchMove", [tab.at(140, 100)])
         touch(tab, "touchMove", [tab.at(180, 150)])
         touch(tab, "touchEnd", [])
-        tab.page.tap("text=Follow")
-        (sent,) = until(lambda: follows(bridge), "box")
+        (sent,) = until(lambda: follows_after_a_tap(tab, bridge), "box")
         assert corners(sent) == pytest.approx([90, 70, 180, 150], abs=3)
         tab.wait_for_text("#targets", "tracking")
         before = picture_of(tab)
