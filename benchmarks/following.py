@@ -39,6 +39,7 @@ from autrack_ros.tracking import (
     load_tracker,
     recovery,
 )
+from autrack_ros.tracking.camera_motion import CameraMotion, Shift
 from autrack_ros.tracking.follower import FollowedFrame
 from autrack_ros.tracking.presence import LEARNT, Presence, PresenceSettings
 from autrack_ros.tracking.presets import find_preset
@@ -59,10 +60,10 @@ from benchmarks.peers.speed import positive
 from benchmarks.peers.tables import markdown, shown_difference
 
 
-class _StillCamera:
+class _StillCamera(CameraMotion):
     """A camera whose motion is not looked at."""
 
-    def shift(self, _: np.ndarray) -> tuple[float, float]:
+    def shift(self) -> Shift:
         return 0.0, 0.0
 
 
@@ -78,7 +79,7 @@ class _Without(Follower):
         super().__init__(engine, settings)
         self._parts = parts
         if "camera" in parts:
-            self._camera = _StillCamera()  # type: ignore[assignment]
+            self._camera = _StillCamera()
 
     def put(self, name: str, target: Target, image: np.ndarray) -> None:
         super().put(name, target, image)

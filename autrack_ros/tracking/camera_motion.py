@@ -21,36 +21,48 @@ class CameraMotion:
 
     def __init__(self) -> None:
         self._last: np.ndarray | None = None
+        self._now: np.ndarray | None = None
+        self._scale = (1.0, 1.0)  # pixels of the image in one of its copy, across and down
+        self._shift: Shift | None = None  # once it was asked for
         self._window: np.ndarray | None = None
 
-    def shift(self, image: np.ndarray) -> Shift:
-        """By how much what stands still moved in the picture.
-
-        Args:
-            image: HxWx3 uint8 BGR; with it the next one is compared.
-
-        Returns:
-            image pixels; (0, 0) where there was no image of that size before, or where the two do
-            not show the same scene.
-        """
+    def see(self, image: np.ndarray) -> None:
+        """Take the next image, HxWx3 uint8 BGR."""
         height, width = image.shape[:2]
         scale = SIDE / max(height, width)
         size = (max(round(width * scale), 1), max(round(height * scale), 1))
         # Single pixels: a filter takes several times as long, and finds large shifts no better.
         pixels = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
-        small = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY).astype(np.float32)
-        last, self._last = self._last, small
-        if last is None or last.shape != small.shape or min(size) < 2:
+        self._last, self._now = self._now, cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+        self._scale, self._shift = (width / size[0], height / size[1]), None
+
+    def shift(self) -> Shift:
+        """By how much what stands still moved in the picture, from the image before to the last.
+
+        Returns:
+            image pixels; (0, 0) where there were no two images of one size, or where they do not
+            show the same scene.
+        """
+        if self._shift is None:
+            across, down = self._measure()
+            self._shift = across * self._scale[0], down * self._scale[1]
+        return self._shift
+
+    def _measure(self) -> Shift:
+        """The shift in pixels of the small copies."""
+        last, now = self._last, self._now
+        if last is None or now is None or last.shape != now.shape or min(now.shape) < 2:
             return 0.0, 0.0
-        if self._window is None or self._window.shape != small.shape:
-            self._window = cv2.createHanningWindow(size, cv2.CV_32F)
+        if self._window is None or self._window.shape != now.shape:
+            self._window = cv2.createHanningWindow(now.shape[::-1], cv2.CV_32F)
         # It puts the window into the images it is given.
-        (across, down), response = cv2.phaseCorrelate(last.copy(), small.copy(), self._window)
+        copies = last.astype(np.float32), now.astype(np.float32)
+        (across, down), response = cv2.phaseCorrelate(*copies, self._window)
         if not response >= LEAST_RESPONSE:  # not a number where an image has no texture
             return 0.0, 0.0
-        if not _explains(round(across), round(down), last, small):
+        if not _explains(round(across), round(down), last, now):
             return 0.0, 0.0
-        return across * width / size[0], down * height / size[1]
+        return across, down
 
 
 def _explains(across: int, down: int, last: np.ndarray, now: np.ndarray) -> bool:

@@ -142,13 +142,12 @@ class Follower:
         if not self._followed:
             self._camera = CameraMotion()
             return {}
-        # Without states it is the bare tracker, for comparisons.
-        shift = self._camera.shift(image) if self.settings.lost_score > 0 else (0.0, 0.0)
+        self._camera.see(image)
         lost = [name for name, followed in self._followed.items() if followed.recovery is not None]
         self._turn += 1
         scanned = lost[self._turn % len(lost)] if lost else None
         looks = {
-            name: self._where_to_look(followed, self.lost_places if name == scanned else 0, shift)
+            name: self._where_to_look(followed, self.lost_places if name == scanned else 0)
             for name, followed in self._followed.items()
         }
         targets = [target for places in looks.values() for where in places for target in where]
@@ -156,10 +155,9 @@ class Follower:
         frames = {}
         for name, places in looks.items():
             followed = self._followed[name]
-            fine, coarse, after_jump = ([next(found) for _ in where] for where in places)
-            if after_jump and self._went_along(fine[0][1], after_jump[0][1]):
-                followed.change(lambda target: _moved(target, shift))
-                fine[0] = after_jump[0]
+            fine, coarse = ([next(found) for _ in where] for where in places)
+            if followed.recovery is None:
+                fine[0] = self._after_a_jump(followed, fine[0], image)
             frames[name] = self._conclude(followed, self._judged(followed, fine, image), coarse)
         return frames
 
@@ -181,35 +179,46 @@ class Follower:
             judged.append((target, replace(result, score=score)))
         return judged
 
-    def _went_along(self, here: TrackResult, there: TrackResult) -> bool:
-        """Whether a target went with the picture: by what is seen where it was, and there."""
-        return there.score > min(here.score, self.settings.tracking_score)
+    def _after_a_jump(self, followed: _Followed, here: Look, image: np.ndarray) -> Look:
+        """The target where the picture took it if that jumped, or where it was, if it is there.
 
-    def _where_to_look(
-        self, followed: _Followed, places: int, shift: Shift
-    ) -> tuple[list[Target], list[Target], list[Target]]:
-        """Targets at the places to look at, for one that may have gone with the picture.
+        What moved may have been something before the camera, so the two places are compared by what
+        is seen there. One that is seen for sure needs no comparison. Without states it is the bare
+        tracker.
+        """
+        if here[1].score >= SURE or self.settings.lost_score == 0:
+            return here
+        shift = self._jump(followed)
+        if shift is None:
+            return here
+        (there,) = self.engine.follow(image, [_moved(followed.target, shift)])
+        if there[1].score <= min(here[1].score, self.settings.tracking_score):
+            return here
+        followed.change(lambda target: _moved(target, shift))
+        return there
 
-        What moved may have been something before the camera, so one that is in sight is looked for
-        where it was, too.
+    def _jump(self, followed: _Followed) -> Shift | None:
+        """The picture's shift; None where a target's search region needs no moving for it."""
+        shift = self._camera.shift()
+        is_far = any(
+            abs(by) >= JUMP * side for by, side in zip(shift, followed.confident.size, strict=True)
+        )
+        return shift if is_far else None
+
+    def _where_to_look(self, followed: _Followed, places: int) -> tuple[list[Target], list[Target]]:
+        """Targets at the places to look at, finely and coarsely.
 
         Args:
             followed: if it is lost and the picture jumped, it goes with that.
             places: how many at most, besides the last one.
-            shift: of the picture.
-
-        Returns:
-            those to look at finely, coarsely, and where the picture took it if that jumped.
         """
-        width, height = followed.confident.size
-        jumped = abs(shift[0]) >= JUMP * width or abs(shift[1]) >= JUMP * height
         if followed.recovery is None:
             old = followed.old_place
-            fine = [followed.target, *([] if old is None else [old.place])]
-            return fine, [], [_moved(followed.target, shift)] if jumped else []
-        if jumped:
+            return [followed.target, *([] if old is None else [old.place])], []
+        shift = self._jump(followed)
+        if shift is not None:
             followed.change(lambda target: _moved(target, shift))
-        return *followed.recovery.where_to_look(places, self.settings), []
+        return followed.recovery.where_to_look(places, self.settings)
 
     def _conclude(self, followed: _Followed, fine: list[Look], coarse: list[Look]) -> FollowedFrame:
         if followed.recovery is not None:

@@ -42,9 +42,9 @@ def test_a_part_that_is_left_out_is_not_there(engine):
     level = follower["without the target's own level of score"]
     assert level._followed["target"].presence.usual == 1.0
     assert follower["without the comparison with the first image"].engine.evidence is None
-    shifts = {
-        name: one._camera.shift(np.roll(frames[2], 40, axis=1)) for name, one in follower.items()
-    }
+    for one in follower.values():
+        one._camera.see(np.roll(frames[2], 40, axis=1))
+    shifts = {name: one._camera.shift() for name, one in follower.items()}
     assert abs(shifts["as the node follows"][0]) > 20
     assert shifts["without the camera's jumps taken out"] == (0, 0)
     assert engine.evidence is not None

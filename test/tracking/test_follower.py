@@ -1,6 +1,7 @@
 """The follower with the default engine, on made pictures."""
 
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from pictures import textured_image
 from scenes import TARGET, cv_blur, moved, scene
 
 from autrack_ros.tracking import AdaptationSettings, Box, InvalidImageError, iou, load_engine
+from autrack_ros.tracking import follower as follower_module
 from autrack_ros.tracking.follower import Follower
 from autrack_ros.tracking.presence import PresenceSettings, TrackState
 
@@ -172,13 +174,16 @@ def test_a_target_that_is_seen_where_it_was_does_not_go_with_what_moves_in_front
     engine, monkeypatch
 ):
     follower = Follower(engine)
-    monkeypatch.setattr(follower._camera, "shift", lambda image: (120.0, 0.0))
+    asked = mock.Mock(return_value=(120.0, 0.0))
+    monkeypatch.setattr(follower._camera, "shift", asked)
+    monkeypatch.setattr(follower_module, "SURE", 1.1)  # else nothing is compared
     image = scene((TARGET, 4))
     follower.put("a", engine.start(image, TARGET), image)
     for _ in range(3):
         frame = follower.follow(image)["a"]
         assert frame.state is TrackState.TRACKING
         assert iou(frame.box, TARGET) > 0.9
+    assert asked.call_count == 3
 
 
 def test_a_target_is_not_taken_back_on_one_frame(engine):
