@@ -7,32 +7,34 @@ from typing import NamedTuple
 import numpy as np
 
 from autrack_ros.tracking.boxes import Box
-from autrack_ros.tracking.grid import cell_centers
 
 
 class ResponseShape(NamedTuple):
     """Three measures of a response map (docs/confidence.md says what to expect of them)."""
 
     peak: float  # 0..1, the highest response anywhere
-    second_peak: float  # 0..1, the highest of a cell outside the box; 0 where there is none
+    second_peak: float  # 0..1, the highest of a cell that sees something outside the box, or 0
     sharpness: float  # 1 (flat) .. number of cells (a single one responds)
 
 
-def measure_response(
-    response: np.ndarray, response_to_image: np.ndarray, box: Box
-) -> ResponseShape:
+def measure_response(response: np.ndarray, corners: np.ndarray, box: Box) -> ResponseShape:
     """Measure a response map. NaN in the map gives NaN.
+
+    Cells beside a target respond, too, and predict the target's box. So a cell is taken for another
+    thing's where the middle of the box that it predicts is outside.
 
     Args:
         response: (rows, cols), 0..1.
-        response_to_image: 2x3 without rotation, (column, row) of a cell -> its centre in the image.
-        box: the target as it was found in this map, edge coordinates of the image.
+        corners: (rows, cols, 4), inclusive corners of the boxes that the cells predict,
+            search-region pixels; a box that is not finite is of nothing else.
+        box: the target as it was found in this map, edge coordinates of the search region.
     """
-    x, y = cell_centers(response.shape, response_to_image)
-    in_box = ((box.y <= y) & (y <= box.y + box.h))[:, None] & (box.x <= x) & (x <= box.x + box.w)
+    x0, y0, x1, y1 = box.corners
+    x, y = np.moveaxis(corners[..., :2] + corners[..., 2:], -1, 0) / 2
+    is_outside = (x < x0) | (x > x1) | (y < y0) | (y > y1)
     return ResponseShape(
         peak=float(response.max()),
-        second_peak=float(np.max(response, where=~in_box, initial=0.0)),
+        second_peak=float(np.max(response, where=is_outside, initial=0.0)),
         sharpness=peak_to_correlation_energy(response),
     )
 

@@ -272,16 +272,15 @@ class TrackingEngine:
         learnt, features = target.discriminant, seen[0].features  # those of all: of the region
         known = None if learnt is None or features is None else learnt(features)
         (moved, score), *others = [self._locate(target, geometry, each, known) for each in seen]
-        response, response_to_image = seen[0].score, self._response_to_image(geometry)
-        measured = measure_response(response, response_to_image, moved.box)
-        box = moved.box
+        response, box = seen[0].score, moved.box
+        measured = measure_response(response, seen[0].corners, geometry.to_crop(box))
         for other, other_score in others:
             box = between(box, other.box, score, other_score)
         return moved, TrackResult(
             box=box,
             score=score,
             response=response,
-            response_to_image=response_to_image,
+            response_to_image=self._response_to_image(geometry),
             search=search,
             search_to_image=edge_map(geometry.crop_to_image),
             **measured._asdict(),

@@ -9,13 +9,13 @@ import pytest
 
 pytest.importorskip("torch", reason="needs torch: pip install torch")
 from pictures import textured_image
+from scenes import scene
 
 from autrack_ros.tracking import Box, load_engine
 from autrack_ros.tracking.confidence import measure_response, peak_to_correlation_energy
 from benchmarks import confidence
 
-CELLS = np.array([[10.0, 0, 105], [0, 20, 210]])  # cell (0, 0) has its centre at (105, 210)
-BOX = Box(120, 240, 30, 60)  # columns 2..4 and rows 2..4 of cells
+BOX = Box(20, 20, 30, 30)  # of the search region; cells have 10 pixels, the first one's middle at 5
 
 
 def blob(row: float, col: float, height: float) -> np.ndarray:
@@ -23,30 +23,41 @@ def blob(row: float, col: float, height: float) -> np.ndarray:
     return height * np.exp(-((rows - row) ** 2 + (cols - col) ** 2))
 
 
+def boxes(*others: tuple[int, int]) -> np.ndarray:
+    """Corners of predicted boxes: the target's, but in these cells (row, column) another one."""
+    corners = np.tile(np.array(BOX.corners, np.float32), (16, 16, 1))
+    for row, col in others:
+        corners[row, col] = Box(10 * col - 10, 10 * row - 10, 30, 30).corners
+    return corners
+
+
 def test_the_peak_is_the_highest_response_wherever_it_is():
-    assert measure_response(blob(3, 3, 0.8), CELLS, BOX).peak == pytest.approx(0.8)
-    assert measure_response(blob(3, 3, 0.8) + blob(12, 9, 0.9), CELLS, BOX).peak > 0.89
+    assert measure_response(blob(3, 3, 0.8), boxes(), BOX).peak == pytest.approx(0.8)
+    assert measure_response(blob(3, 3, 0.8) + blob(12, 9, 0.9), boxes(), BOX).peak > 0.89
 
 
-def test_the_second_peak_is_a_look_alike_outside_the_box():
-    alone = measure_response(blob(3, 3, 0.8), CELLS, BOX)
-    assert alone.second_peak == pytest.approx(0.8 * math.exp(-4))  # the flank, two cells aside
-    both = measure_response(blob(3, 3, 0.8) + blob(12, 9, 0.7), CELLS, BOX)
-    assert both.second_peak == pytest.approx(0.7)
+def test_the_second_peak_is_that_of_another_thing_and_not_the_flank_of_the_targets():
+    response = blob(3, 3, 0.8) + blob(12, 9, 0.7)
+    assert measure_response(response, boxes(), BOX).second_peak == 0
+    assert measure_response(response, boxes((12, 9)), BOX).second_peak == pytest.approx(0.7)
+    far = measure_response(response, boxes((12, 9), (15, 15)), BOX)
+    assert far.second_peak == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(
     ("row", "col", "inside"),
     [(2, 2, True), (4, 4, True), (1, 3, False), (5, 3, False), (3, 1, False), (3, 5, False)],
 )
-def test_a_cell_is_in_the_box_when_its_centre_is(row, col, inside):
+def test_a_cell_sees_the_target_when_the_middle_of_its_box_is_in_the_targets(row, col, inside):
     response = np.zeros((16, 16), np.float32)
     response[row, col] = 0.5
-    assert measure_response(response, CELLS, BOX).second_peak == (0 if inside else 0.5)
+    assert measure_response(response, boxes((row, col)), BOX).second_peak == (0 if inside else 0.5)
 
 
-def test_a_box_over_all_cells_leaves_no_second_peak():
-    assert measure_response(blob(3, 3, 0.8), CELLS, Box(0, 0, 999, 999)).second_peak == 0
+def test_a_predicted_box_that_is_not_finite_is_of_nothing_else():
+    corners = boxes()
+    corners[12, 9] = math.nan
+    assert measure_response(blob(12, 9, 0.8), corners, BOX).second_peak == 0
 
 
 def test_sharpness_falls_from_the_number_of_cells_to_1():
@@ -69,7 +80,7 @@ def test_sharpness_does_not_depend_on_the_scale_of_the_map():
 def test_a_map_that_is_not_finite_has_no_measures():
     response = blob(3, 3, 0.8)
     response[8, 8] = math.nan
-    assert all(map(math.isnan, measure_response(response, CELLS, BOX)))
+    assert all(map(math.isnan, measure_response(response, boxes((8, 8)), BOX)))
 
 
 def test_the_engine_measures_the_map_it_gives():
@@ -77,12 +88,19 @@ def test_the_engine_measures_the_map_it_gives():
     image = textured_image(240, 320, 3)
     target = engine.start(image, Box(140, 90, 48, 40))
     ((_, result),) = engine.follow(image, [target])
-    assert (result.peak, result.second_peak, result.sharpness) == measure_response(
-        result.response, result.response_to_image, result.box
-    )
     assert result.peak == result.response.max()
-    assert result.second_peak < result.peak  # the target is where it was
-    assert isinstance(result.sharpness, float)
+    assert result.sharpness == peak_to_correlation_energy(result.response)
+    assert result.second_peak < 0.5 * result.peak  # there is nothing like it
+
+
+def test_a_twin_in_the_search_region_is_the_second_peak():
+    engine = load_engine(device="cpu")
+    target, twin = Box(100, 90, 48, 40), Box(164, 90, 48, 40)
+    image = scene((target, 4), (twin, 4))
+    ((_, both),) = engine.follow(image, [engine.start(image, target)])
+    ((_, alone),) = engine.follow(scene((target, 4)), [engine.start(image, target)])
+    assert both.second_peak > 3 * alone.second_peak
+    assert alone.second_peak < 0.2
 
 
 # --- the benchmark
