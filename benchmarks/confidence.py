@@ -6,7 +6,8 @@ The first table is the reliability of the score as shipped: of the frames in whi
 in how many the box overlapped the target by more than half. The second compares logistic
 regressions of that outcome on the score and on other measures of the response map, each predicting
 clips that it was not fitted to (five folds); changes are against the score alone, with the interval
-that holds 95 % of 2000 draws of the clips. Nothing is fitted to the annotated sequences.
+that holds 95 % of 2000 draws of the clips. Nothing is fitted to the annotated sequences. The third
+table says how high the second peak is, in parts of the peak.
 """
 
 from __future__ import annotations
@@ -171,6 +172,21 @@ def reliability_table(sets: dict[str, Sequence[Measured]]) -> str:
     return "\n".join(lines)
 
 
+def second_peak_table(sets: dict[str, Sequence[Measured]]) -> str:
+    """How the second peak is spread, in parts of the peak, where the box is right and elsewhere."""
+    lines = ["| second peak / peak | a tenth, half, nine tenths are below | above half |"]
+    lines.append("|---|---|---|")
+    for name, cases in sets.items():
+        ratios = np.exp(np.concatenate([case.inputs[:, 2] for case in cases]))
+        right = np.concatenate([case.right for case in cases])
+        for what, chosen in (("box right", right), ("box not right", ~right)):
+            if chosen.any():
+                spread = ", ".join(f"{q:.2f}" for q in np.quantile(ratios[chosen], (0.1, 0.5, 0.9)))
+                above = (ratios[chosen] > 0.5).mean()
+                lines.append(f"| {name}, {what} | {spread} | {above:.3f} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -191,8 +207,10 @@ def main() -> None:
         ]
         sequences = read_all(arguments.dataset)
         annotated = [measure(tracker, case) for case in as_they_are(sequences)]
-        print(reliability_table({"made clips": clips, "annotated sequences": annotated}))
+        sets = {"made clips": clips, "annotated sequences": annotated}
+        print(reliability_table(sets))
         print(f"\n{comparison(clips)}")
+        print(f"\n{second_peak_table(sets)}")
     except AutrackError as error:
         sys.exit(f"error: {error}")
 

@@ -147,3 +147,12 @@ def test_the_reliability_table_has_a_column_for_each_set():
     table = confidence.reliability_table({"one": [case], "two": [case, case]})
     assert "| 0.9 to 1.0 | 0.50 of 2 | 0.50 of 4 |" in table
     assert "| 0.1 to 0.2 | - | - |" in table
+
+
+def test_the_table_of_second_peaks_tells_right_boxes_from_others():
+    ratios = np.linspace(0.1, 1.0, 10)
+    inputs = np.column_stack([np.zeros((10, 2)), np.log(ratios), np.zeros(10)])
+    case = confidence.Measured(inputs, np.zeros(10), ratios < 0.45)
+    table = confidence.second_peak_table({"one": [case], "two": [case]})
+    assert "| one, box right | 0.13, 0.25, 0.37 | 0.000 |" in table
+    assert "| two, box not right | 0.55, 0.75, 0.95 | 0.833 |" in table
