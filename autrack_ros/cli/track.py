@@ -307,9 +307,18 @@ def annotated(frame: TrackedFrame[TrackResult], trail: list[Box]) -> np.ndarray:
             result.search_to_image,
             result.box,
         )
-    box = Box(*(factor * value for value in frame.box))
+
+    def enlarged(box: Box) -> Box:
+        return Box(*(factor * value for value in box))
+
     centers = [(factor * x, factor * y) for x, y in (past.center for past in trail)]
-    target = DrawnTarget(box, score=frame.score, trail=centers)
+    twin = None if result is None else result.look_alike
+    target = DrawnTarget(
+        enlarged(frame.box),
+        score=frame.score,
+        trail=centers,
+        look_alike=None if twin is None else enlarged(twin),
+    )
     return draw_overlay(canvas, [target], inset=inset)
 
 

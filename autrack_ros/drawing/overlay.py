@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from autrack_ros.drawing.lines import draw_box, draw_edges, draw_trail
-from autrack_ros.drawing.style import LIGHT, STATES, STYLES, Sizes, style_of
+from autrack_ros.drawing.style import LIGHT, LOOK_ALIKE, STATES, STYLES, Sizes, style_of
 from autrack_ros.drawing.text import (
     Area,
     draw_backing,
@@ -23,6 +23,7 @@ from autrack_ros.drawing.text import (
 from autrack_ros.tracking.boxes import Box
 
 _INSET_PART = 1 / 3  # side of the inset as a part of the image's shorter side
+_LOOK_ALIKE = "look-alike"  # in the legend
 _LABEL_PART = 0.5  # width of a label's text at most, as a part of the image's
 
 
@@ -36,6 +37,7 @@ class DrawnTarget:
         score: 0..1, or None to leave it out.
         state: one of ``STATES``.
         trail: (x, y) of its centres, oldest first; None leaves a gap (see ``Trail``).
+        look_alike: box of another thing that looks like it, if one is seen.
     """
 
     box: Box
@@ -43,6 +45,7 @@ class DrawnTarget:
     score: float | None = None
     state: str = "tracking"
     trail: Sequence[tuple[float, float] | None] = ()
+    look_alike: Box | None = None
 
     def __post_init__(self) -> None:
         style_of(self.state)
@@ -51,7 +54,7 @@ class DrawnTarget:
 def draw_overlay(
     image: np.ndarray, targets: Iterable[DrawnTarget], *, inset: np.ndarray | None = None
 ) -> np.ndarray:
-    """Draw boxes, names, scores and trails, and a legend that counts the states.
+    """Draw boxes, look-alikes, names, scores and trails, and a legend that counts them by state.
 
     Args:
         image: HxWx3 uint8 BGR; not changed.
@@ -70,6 +73,9 @@ def draw_overlay(
     taken = [inset_area, _draw_legend(canvas, targets, sizes, inset_area)]
     for target in targets:
         draw_trail(canvas, target.trail, STYLES[target.state].color, sizes.line)
+    for target in targets:
+        if target.look_alike is not None:
+            draw_box(canvas, target.look_alike, LOOK_ALIKE.color, sizes.line, LOOK_ALIKE.pattern)
     for target in targets:
         style = STYLES[target.state]
         draw_box(canvas, target.box, style.color, sizes.line, style.pattern)
@@ -131,20 +137,24 @@ def _draw_label(
 def _draw_legend(
     canvas: np.ndarray, targets: Sequence[DrawnTarget], sizes: Sizes, inset: Area
 ) -> Area:
-    """Line style, number and word of every state, at the lower edge or where fewer boxes are."""
+    """Line style, number and word of all that is drawn, at the lower edge or where fewer boxes are.
+
+    Of what is drawn there is one style for each state, and one for look-alikes.
+    """
     counts = Counter(target.state for target in targets)
-    states = [state for state in STATES if counts[state]]
-    texts = {
-        state: f"{counts[state]} {state}" if counts[state] > 1 else state for state in states
-    } or {"": "no target"}
+    counts[_LOOK_ALIKE] = sum(target.look_alike is not None for target in targets)
+    kinds = [kind for kind in (*STATES, _LOOK_ALIKE) if counts[kind]]
+    texts = {kind: f"{counts[kind]} {kind}" if counts[kind] > 1 else kind for kind in kinds} or {
+        "": "no target"
+    }
     text_height = text_size("", sizes)[1]
     margin = max(3, text_height // 2)
     sample = 2 * text_height
     row_height = text_height + margin
     places: list[tuple[int, int]] = []  # of every entry: left, row
     x, row, width = margin, 0, 0
-    for state, text in texts.items():
-        length = text_size(text, sizes)[0] + (sample + margin if state else 0)
+    for kind, text in texts.items():
+        length = text_size(text, sizes)[0] + (sample + margin if kind else 0)
         if places and x + length + margin > canvas.shape[1] - inset.width:
             x, row = margin, row + 1
         places.append((x, row))
@@ -158,10 +168,11 @@ def _draw_legend(
         key=lambda place: sum(place.shared(box) for box in boxes),
     )
     draw_backing(canvas, area)
-    for (state, text), (x, row) in zip(texts.items(), places, strict=True):
+    for (kind, text), (x, row) in zip(texts.items(), places, strict=True):
         x, bottom = area.left + x, area.top + margin + text_height + row * row_height
-        if state:
-            style, y = STYLES[state], bottom - text_height // 2 + 0.5
+        if kind:
+            style = LOOK_ALIKE if kind == _LOOK_ALIKE else STYLES[kind]
+            y = bottom - text_height // 2 + 0.5
             ends = np.array([[x, y]]), np.array([[x + sample, y]])
             draw_edges(canvas, *ends, style.color, sizes.line, style.pattern)
             x += sample + margin

@@ -20,23 +20,24 @@ Pattern = tuple[tuple[float, float], ...]  # (drawn, left out) in line widths, r
 
 
 @dataclass(frozen=True, slots=True)
-class StateStyle:
-    """How boxes of one state look; an empty pattern is a solid line, a drawn length 0 is a dot."""
+class BoxStyle:
+    """How boxes of a kind look; an empty pattern is a solid line, a drawn length 0 is a dot."""
 
     color: Color
     pattern: Pattern = ()
 
 
 STYLES = {
-    "tracking": StateStyle((233, 180, 86)),  # sky blue, solid
-    "uncertain": StateStyle((66, 228, 240), ((6, 5),)),  # yellow, dashed
-    "lost": StateStyle((0, 94, 213), ((0, 4),)),  # vermillion, dotted
-    "adapting": StateStyle((167, 121, 204), ((7, 4), (0, 4))),  # reddish purple, dash and dot
+    "tracking": BoxStyle((233, 180, 86)),  # sky blue, solid
+    "uncertain": BoxStyle((66, 228, 240), ((6, 5),)),  # yellow, dashed
+    "lost": BoxStyle((0, 94, 213), ((0, 4),)),  # vermillion, dotted
+    "adapting": BoxStyle((167, 121, 204), ((7, 4), (0, 4))),  # reddish purple, dash and dot
 }
 STATES = tuple(STYLES)
+LOOK_ALIKE = BoxStyle(LIGHT, ((3, 4),))  # short dashes
 
 
-def style_of(state: str) -> StateStyle:
+def style_of(state: str) -> BoxStyle:
     """Return the style of a state.
 
     Raises:

@@ -38,6 +38,11 @@ class TrackedTarget:
     adaptation_ms: float
     trail: Trail
 
+    @property
+    def look_alike(self) -> Box | None:
+        """Another thing beside it that looks like it; of a lost target nothing is beside."""
+        return None if self.box is None or self.result is None else self.result.look_alike
+
 
 class SessionListener(Protocol):
     """What is told of a session's events; called in its thread."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from autrack_ros.tracking.boxes import Box
 
+LOOK_ALIKE = 0.5  # of the peak: where the second one is higher, there are two of them
+
 
 class ResponseShape(NamedTuple):
     """Three measures of a response map (docs/confidence.md says what to expect of them)."""
@@ -15,6 +17,7 @@ class ResponseShape(NamedTuple):
     peak: float  # 0..1, the highest response anywhere
     second_peak: float  # 0..1, the highest of a cell that sees something outside the box, or 0
     sharpness: float  # 1 (flat) .. number of cells (a single one responds)
+    look_alike: Box | None  # that cell's box where there are two of them, coordinates as given
 
 
 def measure_response(response: np.ndarray, corners: np.ndarray, box: Box) -> ResponseShape:
@@ -32,10 +35,16 @@ def measure_response(response: np.ndarray, corners: np.ndarray, box: Box) -> Res
     x0, y0, x1, y1 = box.corners
     x, y = np.moveaxis(corners[..., :2] + corners[..., 2:], -1, 0) / 2
     is_outside = (x < x0) | (x > x1) | (y < y0) | (y > y1)
+    elsewhere = np.where(is_outside, response, 0.0)
+    cell = np.unravel_index(elsewhere.argmax(), elsewhere.shape)
+    peak, second = float(response.max()), float(elsewhere[cell])
     return ResponseShape(
-        peak=float(response.max()),
-        second_peak=float(np.max(response, where=is_outside, initial=0.0)),
+        peak=peak,
+        second_peak=second,
         sharpness=peak_to_correlation_energy(response),
+        look_alike=(
+            Box.from_corners(*corners[cell].tolist()) if second > LOOK_ALIKE * peak else None
+        ),
     )
 
 

@@ -44,6 +44,7 @@ class TrackResult:
     peak: float  # these three: what the response shows besides the box, see confidence.py
     second_peak: float
     sharpness: float
+    look_alike: Box | None = None  # another thing in the search region that looks like the target
     features: np.ndarray | None = None  # (C, rows, cols) float32, of the cells; see Prediction
 
 
@@ -273,7 +274,8 @@ class TrackingEngine:
         known = None if learnt is None or features is None else learnt(features)
         (moved, score), *others = [self._locate(target, geometry, each, known) for each in seen]
         response, box = seen[0].score, moved.box
-        measured = measure_response(response, seen[0].corners, geometry.to_crop(box))
+        shape = measure_response(response, seen[0].corners, geometry.to_crop(box))
+        twin = shape.look_alike and geometry.to_image(shape.look_alike)
         for other, other_score in others:
             box = between(box, other.box, score, other_score)
         return moved, TrackResult(
@@ -283,7 +285,7 @@ class TrackingEngine:
             response_to_image=self._response_to_image(geometry),
             search=search,
             search_to_image=edge_map(geometry.crop_to_image),
-            **measured._asdict(),
+            **shape._replace(look_alike=twin)._asdict(),
             features=features,
         )
 

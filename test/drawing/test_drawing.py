@@ -228,6 +228,17 @@ def test_legend_tells_the_states_there_are_and_how_many() -> None:
     assert both[-1] > np.flatnonzero(changed(image[-40:], tracking).any(axis=0))[-1] + 40
 
 
+def test_a_look_alike_is_drawn_and_stands_in_the_legend() -> None:
+    image = grey(480, 640)
+    box, twin = Box(300, 100, 40, 40), Box(400, 100, 40, 40)
+    plain = draw_overlay(image, [DrawnTarget(box)])
+    both = draw_overlay(image, [DrawnTarget(box, look_alike=twin)])
+    rows, columns = np.nonzero(changed(plain, both)[:-40])
+    assert (rows.min(), rows.max()) == pytest.approx((100, 140), abs=5)
+    assert (columns.min(), columns.max()) == pytest.approx((400, 440), abs=5)
+    assert changed(plain, both)[-40:].any()
+
+
 def test_without_a_target_the_picture_says_so() -> None:
     image = grey(120, 160)
     drawn = draw_overlay(image, [])

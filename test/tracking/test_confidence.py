@@ -11,7 +11,8 @@ pytest.importorskip("torch", reason="needs torch: pip install torch")
 from pictures import textured_image
 from scenes import scene
 
-from autrack_ros.tracking import Box, load_engine
+from autrack_ros.tracking import Box, iou, load_engine
+from autrack_ros.tracking import confidence as tracking_confidence
 from autrack_ros.tracking.confidence import measure_response, peak_to_correlation_energy
 from benchmarks import confidence
 
@@ -42,6 +43,13 @@ def test_the_second_peak_is_that_of_another_thing_and_not_the_flank_of_the_targe
     assert measure_response(response, boxes((12, 9)), BOX).second_peak == pytest.approx(0.7)
     far = measure_response(response, boxes((12, 9), (15, 15)), BOX)
     assert far.second_peak == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(("height", "is_one"), [(0.45, True), (0.35, False)])
+def test_a_look_alike_is_the_box_of_a_second_peak_above_half_the_first(height, is_one):
+    response = blob(3, 3, 0.8) + blob(12, 9, height)
+    found = measure_response(response, boxes((12, 9)), BOX).look_alike
+    assert found == (Box(80, 110, 30, 30) if is_one else None)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,9 @@ def test_sharpness_does_not_depend_on_the_scale_of_the_map():
 def test_a_map_that_is_not_finite_has_no_measures():
     response = blob(3, 3, 0.8)
     response[8, 8] = math.nan
-    assert all(map(math.isnan, measure_response(response, boxes((8, 8)), BOX)))
+    *measures, look_alike = measure_response(response, boxes((8, 8)), BOX)
+    assert all(map(math.isnan, measures))
+    assert look_alike is None
 
 
 def test_the_engine_measures_the_map_it_gives():
@@ -93,7 +103,7 @@ def test_the_engine_measures_the_map_it_gives():
     assert result.second_peak < 0.5 * result.peak  # there is nothing like it
 
 
-def test_a_twin_in_the_search_region_is_the_second_peak():
+def test_a_twin_in_the_search_region_is_the_second_peak(monkeypatch):
     engine = load_engine(device="cpu")
     target, twin = Box(100, 90, 48, 40), Box(164, 90, 48, 40)
     image = scene((target, 4), (twin, 4))
@@ -101,6 +111,10 @@ def test_a_twin_in_the_search_region_is_the_second_peak():
     ((_, alone),) = engine.follow(scene((target, 4)), [engine.start(image, target)])
     assert both.second_peak > 3 * alone.second_peak
     assert alone.second_peak < 0.2
+    assert alone.look_alike is None
+    monkeypatch.setattr(tracking_confidence, "LOOK_ALIKE", 0.3)
+    ((_, both),) = engine.follow(image, [engine.start(image, target)])
+    assert iou(both.look_alike, twin) > 0.5
 
 
 # --- the benchmark

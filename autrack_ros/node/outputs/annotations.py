@@ -1,4 +1,4 @@
-"""``~/annotations``: the targets' boxes and labels, drawn sharply by Foxglove.
+"""``~/annotations``: boxes and labels of targets and look-alikes, drawn sharply by Foxglove.
 
 The module ``foxglove_msgs.msg`` comes as an argument, because it is not installed everywhere.
 """
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from std_msgs.msg import Header
 
+from autrack_ros.drawing.style import LOOK_ALIKE
 from autrack_ros.msg import Track
 from autrack_ros.node import qos
 from autrack_ros.node.outputs.messages import STATE_NAMES
 from autrack_ros.node.outputs.output import COLORS, Output, Topics, watched
 from autrack_ros.node.outputs.results import Results
+from autrack_ros.tracking import Box
 
 if TYPE_CHECKING:
     from foxglove_msgs.msg import ImageAnnotations
@@ -48,6 +50,7 @@ class Annotations(Output):
                     self._messages,
                     results.header,
                     results.tracks.values(),
+                    [target.look_alike for target in results.targets if target.look_alike],
                     image.shape[0],
                     COLORS,
                 )
@@ -58,45 +61,51 @@ def annotations_message(
     messages: ModuleType,
     header: Header,
     tracks: Iterable[Track],
+    look_alikes: Iterable[Box],
     image_height: int,
     colors_bgr: Mapping[str, tuple[int, int, int]],
 ) -> ImageAnnotations:
-    """Make the annotations of an image: a closed outline and a label for each target with a box.
+    """Make the annotations of an image: an outline and a label for each target and look-alike.
 
-    The label is id, score and, unless the target is simply tracked, the state: colour alone says
-    nothing to many. Foxglove counts pixels from the corner of the first one, as our boxes do.
+    A target's label is id, score and, unless the target is simply tracked, the state: colour alone
+    says nothing to many. Foxglove counts pixels from the corner of the first one, as our boxes do.
 
     Args:
         messages: ``foxglove_msgs.msg``.
         header: of the camera image; Foxglove matches annotations and image by the stamp.
         tracks: one for each target; without a box (zero size) nothing is drawn.
+        look_alikes: what is beside the targets and looks like them, edge coordinates.
         image_height: pixels; lines and letters grow with it.
         colors_bgr: grey levels 0..255 by the state's name.
     """
     message = messages.ImageAnnotations()
     if hasattr(message, "timestamp"):  # of newer versions; it stands for those of the parts
         message.timestamp = header.stamp
+    shown = [(box, LOOK_ALIKE.color, "look-alike") for box in look_alikes]
     for track in tracks:
-        if track.size_x <= 0 or track.size_y <= 0:
-            continue
-        blue, green, red = (value / 255 for value in colors_bgr[STATE_NAMES[track.state]])
+        if track.size_x > 0 and track.size_y > 0:
+            left, top = track.center_x - track.size_x / 2, track.center_y - track.size_y / 2
+            box = Box(left, top, track.size_x, track.size_y)
+            shown.append((box, colors_bgr[STATE_NAMES[track.state]], _words(track)))
+    for box, bgr, text in shown:
+        blue, green, red = (value / 255 for value in bgr)
         color = messages.Color(r=red, g=green, b=blue, a=1.0)
-        left, top = track.center_x - track.size_x / 2, track.center_y - track.size_y / 2
-        right, bottom = left + track.size_x, top + track.size_y
-        corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-        message.points.append(_outline(messages, header, corners, color, image_height))
-        message.texts.append(_label(messages, header, track, (left, top), color, image_height))
+        message.points.append(_outline(messages, header, box, color, image_height))
+        message.texts.append(_label(messages, header, text, box, color, image_height))
     return message
 
 
-def _outline(
-    messages: ModuleType,
-    header: Header,
-    corners: Iterable[tuple[float, float]],
-    color: Any,
-    image_height: int,
-) -> Any:
+def _words(track: Track) -> str:
+    words = [track.id, f"{track.score:.2f}"]
+    if track.state != Track.TRACKING:
+        words.append(STATE_NAMES[track.state])
+    return " ".join(word for word in words if word)
+
+
+def _outline(messages: ModuleType, header: Header, box: Box, color: Any, image_height: int) -> Any:
     kind = messages.PointsAnnotation
+    left, top, right, bottom = box.x, box.y, box.x + box.w, box.y + box.h
+    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
     return kind(
         timestamp=header.stamp,
         type=kind.LINE_LOOP,
@@ -109,22 +118,19 @@ def _outline(
 def _label(
     messages: ModuleType,
     header: Header,
-    track: Track,
-    corner: tuple[float, float],
+    text: str,
+    box: Box,
     color: Any,
     image_height: int,
 ) -> Any:
     font_px = max(12.0, image_height * _FONT_PART)
-    x, y = corner
+    x, y = box.x, box.y
     red, green, blue, alpha = _PLATE
-    words = [track.id, f"{track.score:.2f}"]
-    if track.state != Track.TRACKING:
-        words.append(STATE_NAMES[track.state])
     return messages.TextAnnotation(
         timestamp=header.stamp,
         # Its lower left corner: on the box, or in it where there is no room above.
         position=messages.Point2(x=max(x, 0.0), y=y if y >= font_px else y + font_px),
-        text=" ".join(word for word in words if word),
+        text=text,
         font_size=font_px,
         text_color=color,
         background_color=messages.Color(r=red, g=green, b=blue, a=alpha),

@@ -43,4 +43,5 @@ def _drawn(target: TrackedTarget, state: str) -> DrawnTarget:
         score=None if target.box is None else target.score,
         state=state,
         trail=target.trail.points,
+        look_alike=target.look_alike,
     )

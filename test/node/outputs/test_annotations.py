@@ -33,8 +33,10 @@ def messages(request: pytest.FixtureRequest) -> Any:
     return foxglove_msgs()
 
 
-def annotations(messages: Any, *tracks: Track, height: int = 480) -> Any:
-    return annotations_message(messages, HEADER, tracks, height, COLORS)
+def annotations(
+    messages: Any, *tracks: Track, twins: tuple[Box, ...] = (), height: int = 480
+) -> Any:
+    return annotations_message(messages, HEADER, tracks, twins, height, COLORS)
 
 
 def rgba(color: Any) -> tuple[float, ...]:
@@ -114,3 +116,12 @@ def test_over_a_real_topic_where_the_package_is_installed():
 
         wait_until(came, ros.spin_once, "annotations")
     assert received[0] == message
+
+
+def test_a_look_alike_has_an_outline_and_a_label_of_its_own(messages):
+    track = track_message(HEADER, Track.TRACKING, "cup", CUP, 0.754)
+    message = annotations(messages, track, twins=(Box(100, 40, 20, 30),))
+    twin, cup = message.points
+    assert [(p.x, p.y) for p in twin.points] == [(100, 40), (120, 40), (120, 70), (100, 70)]
+    assert rgba(twin.outline_color) != rgba(cup.outline_color)
+    assert [text.text for text in message.texts] == ["look-alike", "cup 0.75"]
