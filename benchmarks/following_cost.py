@@ -48,7 +48,8 @@ class Crowd(Clip):
         places = (x - AWAY, y), (x + AWAY, y), (x, y + AWAY)
         for other, (left, top) in zip(self._others, places, strict=True):
             here = image[max(top, 0) : top + h, max(left, 0) : left + w]
-            here[:] = other[: here.shape[0], : here.shape[1]]
+            seen = other[max(-top, 0) :, max(-left, 0) :]
+            here[:] = seen[: here.shape[0], : here.shape[1]]
         return image
 
 

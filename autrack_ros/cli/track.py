@@ -283,7 +283,7 @@ def _run(
 
 
 def annotated(frame: TrackedFrame[TrackResult], trail: list[Box]) -> np.ndarray:
-    """The frame with box, score, trail and response map; small frames are enlarged.
+    """The frame with box, look-alike, score, trail and response map; small frames are enlarged.
 
     Args:
         frame: with its result.

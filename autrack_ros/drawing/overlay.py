@@ -54,7 +54,7 @@ class DrawnTarget:
 def draw_overlay(
     image: np.ndarray, targets: Iterable[DrawnTarget], *, inset: np.ndarray | None = None
 ) -> np.ndarray:
-    """Draw boxes, look-alikes, names, scores and trails, and a legend that counts them by state.
+    """Draw boxes, names, scores, trails, and a legend that counts targets and look-alikes.
 
     Args:
         image: HxWx3 uint8 BGR; not changed.
@@ -162,7 +162,8 @@ def _draw_legend(
         width = max(width, x - margin)
     height = margin + row_height * (row + 1)
     left = inset.width if inset.width and inset.left == 0 else 0
-    boxes = [Area(*(round(float(value)) for value in target.box)) for target in targets]
+    drawn = [box for t in targets for box in (t.box, t.look_alike) if box is not None]
+    boxes = [Area(*(round(float(value)) for value in box)) for box in drawn]
     area = min(
         (Area(left, top, width, height).inside(canvas) for top in (canvas.shape[0] - height, 0)),
         key=lambda place: sum(place.shared(box) for box in boxes),

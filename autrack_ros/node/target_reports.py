@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +10,9 @@ from std_msgs.msg import Header
 
 from autrack_ros.drawing import Trail
 from autrack_ros.node.background_adaptation import Adapted
-from autrack_ros.tracking import Box, TrackResult, TrackState
+from autrack_ros.tracking import Box, TrackResult, TrackState, iou
+
+SAME_THING = 0.5  # overlap of two boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,20 @@ class TrackedTarget:
     adaptation_ms: float
     trail: Trail
 
-    @property
-    def look_alike(self) -> Box | None:
-        """Another thing beside it that looks like it; of a lost target nothing is beside."""
-        return None if self.box is None or self.result is None else self.result.look_alike
+
+def look_alikes(targets: Sequence[TrackedTarget]) -> dict[str, Box]:
+    """By target, what is beside it and looks like it, edge coordinates.
+
+    Other targets, and what another target has already, are left out.
+    """
+    taken = [target.box for target in targets if target.box is not None]
+    found: dict[str, Box] = {}
+    for target in targets:
+        twin = None if target.box is None or target.result is None else target.result.look_alike
+        if twin is not None and all(iou(twin, other) < SAME_THING for other in taken):
+            found[target.id] = twin
+            taken.append(twin)
+    return found
 
 
 class SessionListener(Protocol):

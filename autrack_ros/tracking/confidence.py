@@ -8,11 +8,12 @@ import numpy as np
 
 from autrack_ros.tracking.boxes import Box
 
-LOOK_ALIKE = 0.5  # of the peak: where the second one is higher, there are two of them
+LOOK_ALIKE = 0.5  # of the peak: where the second one is higher, there are two of them,
+LEAST_RESPONSE = 0.1  # if it is so high; below it may be anything
 
 
 class ResponseShape(NamedTuple):
-    """Three measures of a response map (docs/confidence.md says what to expect of them)."""
+    """What a response map shows (docs/confidence.md says what to expect of the numbers)."""
 
     peak: float  # 0..1, the highest response anywhere
     second_peak: float  # 0..1, the highest of a cell that sees something outside the box, or 0
@@ -21,7 +22,7 @@ class ResponseShape(NamedTuple):
 
 
 def measure_response(response: np.ndarray, corners: np.ndarray, box: Box) -> ResponseShape:
-    """Measure a response map. NaN in the map gives NaN.
+    """Measure a response map. Where that holds NaN, peak and sharpness are NaN.
 
     Cells beside a target respond, too, and predict the target's box. So a cell is taken for another
     thing's where the middle of the box that it predicts is outside.
@@ -29,22 +30,23 @@ def measure_response(response: np.ndarray, corners: np.ndarray, box: Box) -> Res
     Args:
         response: (rows, cols), 0..1.
         corners: (rows, cols, 4), inclusive corners of the boxes that the cells predict,
-            search-region pixels; a box that is not finite is of nothing else.
+            search-region pixels; a box that is not finite is of nothing.
         box: the target as it was found in this map, edge coordinates of the search region.
     """
     x0, y0, x1, y1 = box.corners
-    x, y = np.moveaxis(corners[..., :2] + corners[..., 2:], -1, 0) / 2
+    with np.errstate(invalid="ignore"):  # of corners that are not finite
+        x, y = np.moveaxis(corners[..., :2] + corners[..., 2:], -1, 0) / 2
     is_outside = (x < x0) | (x > x1) | (y < y0) | (y > y1)
+    is_outside &= np.isfinite(corners).all(axis=-1)
     elsewhere = np.where(is_outside, response, 0.0)
     cell = np.unravel_index(elsewhere.argmax(), elsewhere.shape)
     peak, second = float(response.max()), float(elsewhere[cell])
+    is_one = second > max(LOOK_ALIKE * peak, LEAST_RESPONSE)
     return ResponseShape(
         peak=peak,
         second_peak=second,
         sharpness=peak_to_correlation_energy(response),
-        look_alike=(
-            Box.from_corners(*corners[cell].tolist()) if second > LOOK_ALIKE * peak else None
-        ),
+        look_alike=Box.from_corners(*corners[cell].tolist()) if is_one else None,
     )
 
 

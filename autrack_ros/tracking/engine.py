@@ -275,7 +275,6 @@ class TrackingEngine:
         (moved, score), *others = [self._locate(target, geometry, each, known) for each in seen]
         response, box = seen[0].score, moved.box
         shape = measure_response(response, seen[0].corners, geometry.to_crop(box))
-        twin = shape.look_alike and geometry.to_image(shape.look_alike)
         for other, other_score in others:
             box = between(box, other.box, score, other_score)
         return moved, TrackResult(
@@ -285,7 +284,10 @@ class TrackingEngine:
             response_to_image=self._response_to_image(geometry),
             search=search,
             search_to_image=edge_map(geometry.crop_to_image),
-            **shape._replace(look_alike=twin)._asdict(),
+            peak=shape.peak,
+            second_peak=shape.second_peak,
+            sharpness=shape.sharpness,
+            look_alike=geometry.to_image(shape.look_alike) if shape.look_alike else None,
             features=features,
         )
 

@@ -130,7 +130,7 @@ class Follower:
         self._followed.pop(name, None)
 
     def follow(self, image: np.ndarray) -> dict[str, FollowedFrame]:
-        """Find all targets in the next image, in one batch.
+        """Find all targets in the next image, in one batch but for those after a jump of it.
 
         Args:
             image: HxWx3 uint8 BGR.
@@ -142,7 +142,8 @@ class Follower:
         if not self._followed:
             self._camera = CameraMotion()
             return {}
-        self._camera.see(image)
+        if self.settings.lost_score > 0:  # without states it is the bare tracker, for comparisons
+            self._camera.see(image)
         lost = [name for name, followed in self._followed.items() if followed.recovery is not None]
         self._turn += 1
         scanned = lost[self._turn % len(lost)] if lost else None
@@ -183,16 +184,17 @@ class Follower:
         """The target where the picture took it if that jumped, or where it was, if it is there.
 
         What moved may have been something before the camera, so the two places are compared by what
-        is seen there. One that is seen for sure needs no comparison. Without states it is the bare
-        tracker.
+        is seen there. One that is seen for sure, before what is there is compared with the first
+        image, needs no other place.
         """
-        if here[1].score >= SURE or self.settings.lost_score == 0:
+        is_settled = here[1].score >= SURE and followed.old_place is None
+        if is_settled or self.settings.lost_score == 0:
             return here
         shift = self._jump(followed)
         if shift is None:
             return here
         (there,) = self.engine.follow(image, [_moved(followed.target, shift)])
-        if there[1].score <= min(here[1].score, self.settings.tracking_score):
+        if not there[1].score > min(here[1].score, self.settings.tracking_score):
             return here
         followed.change(lambda target: _moved(target, shift))
         return there

@@ -62,10 +62,20 @@ def test_a_cell_sees_the_target_when_the_middle_of_its_box_is_in_the_targets(row
     assert measure_response(response, boxes((row, col)), BOX).second_peak == (0 if inside else 0.5)
 
 
-def test_a_predicted_box_that_is_not_finite_is_of_nothing_else():
-    corners = boxes()
-    corners[12, 9] = math.nan
-    assert measure_response(blob(12, 9, 0.8), corners, BOX).second_peak == 0
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("which", [0, slice(None)], ids=["one", "all"])
+def test_a_predicted_box_that_is_not_finite_is_of_nothing(value, which):
+    corners = boxes((12, 9))
+    corners[12, 9, which] = value
+    found = measure_response(blob(12, 9, 0.8), corners, BOX)
+    assert (found.second_peak, found.look_alike) == (0, None)
+
+
+def test_what_hardly_responds_is_no_look_alike():
+    response = 0.05 * (blob(3, 3, 0.8) + blob(12, 9, 0.8))
+    found = measure_response(response, boxes((12, 9)), BOX)
+    assert found.second_peak == pytest.approx(found.peak)
+    assert found.look_alike is None
 
 
 def test_sharpness_falls_from_the_number_of_cells_to_1():
@@ -86,6 +96,7 @@ def test_sharpness_does_not_depend_on_the_scale_of_the_map():
 
 
 def test_a_map_that_is_not_finite_has_no_measures():
+    """Where the cell sees something else, no second peak either."""
     response = blob(3, 3, 0.8)
     response[8, 8] = math.nan
     *measures, look_alike = measure_response(response, boxes((8, 8)), BOX)

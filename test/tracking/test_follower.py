@@ -12,6 +12,7 @@ from autrack_ros.tracking import AdaptationSettings, Box, InvalidImageError, iou
 from autrack_ros.tracking import follower as follower_module
 from autrack_ros.tracking.follower import Follower
 from autrack_ros.tracking.presence import PresenceSettings, TrackState
+from autrack_ros.tracking.recovery import OldPlace
 
 OTHER = Box(30, 160, 60, 44)
 ELSEWHERE = Box(10, 10, 48, 40)  # outside the search region around TARGET
@@ -184,6 +185,21 @@ def test_a_target_that_is_seen_where_it_was_does_not_go_with_what_moves_in_front
         assert frame.state is TrackState.TRACKING
         assert iou(frame.box, TARGET) > 0.9
     assert asked.call_count == 3
+
+
+def test_for_a_target_that_is_seen_for_sure_the_camera_is_not_asked(engine, monkeypatch):
+    follower = Follower(engine)
+    asked = mock.Mock(return_value=(0.0, 0.0))
+    monkeypatch.setattr(follower._camera, "shift", asked)
+    monkeypatch.setattr(follower_module, "SURE", 0.0)
+    image = scene((TARGET, 4))
+    follower.put("a", engine.start(image, TARGET), image)
+    follower.follow(image)
+    assert asked.call_count == 0
+    # The old place of one that was found elsewhere goes with the picture, too.
+    follower._followed["a"].old_place = OldPlace(follower["a"])
+    follower.follow(image)
+    assert asked.call_count == 1
 
 
 def test_a_target_is_not_taken_back_on_one_frame(engine):

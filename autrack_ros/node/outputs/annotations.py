@@ -18,6 +18,7 @@ from autrack_ros.node import qos
 from autrack_ros.node.outputs.messages import STATE_NAMES
 from autrack_ros.node.outputs.output import COLORS, Output, Topics, watched
 from autrack_ros.node.outputs.results import Results
+from autrack_ros.node.target_reports import look_alikes
 from autrack_ros.tracking import Box
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Annotations(Output):
                     self._messages,
                     results.header,
                     results.tracks.values(),
-                    [target.look_alike for target in results.targets if target.look_alike],
+                    look_alikes(results.targets).values(),
                     image.shape[0],
                     COLORS,
                 )
@@ -61,7 +62,7 @@ def annotations_message(
     messages: ModuleType,
     header: Header,
     tracks: Iterable[Track],
-    look_alikes: Iterable[Box],
+    twins: Iterable[Box],
     image_height: int,
     colors_bgr: Mapping[str, tuple[int, int, int]],
 ) -> ImageAnnotations:
@@ -74,14 +75,14 @@ def annotations_message(
         messages: ``foxglove_msgs.msg``.
         header: of the camera image; Foxglove matches annotations and image by the stamp.
         tracks: one for each target; without a box (zero size) nothing is drawn.
-        look_alikes: what is beside the targets and looks like them, edge coordinates.
+        twins: what is beside the targets and looks like them, edge coordinates.
         image_height: pixels; lines and letters grow with it.
         colors_bgr: grey levels 0..255 by the state's name.
     """
     message = messages.ImageAnnotations()
     if hasattr(message, "timestamp"):  # of newer versions; it stands for those of the parts
         message.timestamp = header.stamp
-    shown = [(box, LOOK_ALIKE.color, "look-alike") for box in look_alikes]
+    shown = [(box, LOOK_ALIKE.color, "look-alike") for box in twins]
     for track in tracks:
         if track.size_x > 0 and track.size_y > 0:
             left, top = track.center_x - track.size_x / 2, track.center_y - track.size_y / 2

@@ -11,7 +11,8 @@ from autrack_ros.node.outputs.image_messages import bgr_to_image
 from autrack_ros.node.outputs.messages import STATE_NAMES
 from autrack_ros.node.outputs.output import Output, Topics, watched
 from autrack_ros.node.outputs.results import Results
-from autrack_ros.node.target_reports import TrackedTarget
+from autrack_ros.node.target_reports import TrackedTarget, look_alikes
+from autrack_ros.tracking import Box
 
 
 class Overlay(Output):
@@ -28,20 +29,21 @@ class Overlay(Output):
     def show(self, results: Results, image: np.ndarray) -> None:
         """Draw it for who watches."""
         if watched(self._overlay):
+            twins = look_alikes(results.targets)
             drawn = [
-                _drawn(target, STATE_NAMES[results.tracks[target.id].state])
+                _drawn(target, STATE_NAMES[results.tracks[target.id].state], twins.get(target.id))
                 for target in results.targets
                 if target.state is not None
             ]
             self._overlay.publish(bgr_to_image(draw_overlay(image, drawn), results.header))
 
 
-def _drawn(target: TrackedTarget, state: str) -> DrawnTarget:
+def _drawn(target: TrackedTarget, state: str, look_alike: Box | None) -> DrawnTarget:
     return DrawnTarget(
         target.box or target.last_box,
         label=target.id,
         score=None if target.box is None else target.score,
         state=state,
         trail=target.trail.points,
-        look_alike=target.look_alike,
+        look_alike=look_alike,
     )
