@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,24 @@ def test_the_selected_target_is_on_track_also_of_an_unusable_image() -> None:
     Outputs(world, world, publish_tf=False).unusable(nothing)
     (track,) = world.publishers["~/track"].published
     assert (track.id, track.state, track.size_x) == ("lost", Track.LOST, 0)
+
+
+def test_what_looks_like_a_target_is_in_the_overlay_and_the_annotations(monkeypatch) -> None:
+    def shown() -> tuple[list[str], np.ndarray]:
+        published = World(watchers=1).publish()
+        (annotations,), (overlay,) = published["~/annotations"], published["~/overlay"]
+        return [text.text for text in annotations.texts], np.array(overlay.data)
+
+    labels, picture = shown()
+    assert "look-alike" not in labels
+    twin = replace(RESULT, look_alike=Box(100, 20, 40, 30))
+    seen = target("seen", TrackState.TRACKING, SEEN, result=twin)
+    monkeypatch.setattr(sys.modules[__name__], "TARGETS", [seen, *TARGETS[1:]])
+    labels, with_twin = shown()
+    assert labels.count("look-alike") == 1
+    changed = (with_twin != picture).reshape(*IMAGE.shape).any(axis=(0, 2))
+    assert changed[98:104].any()
+    assert changed[136:142].any()
 
 
 def test_what_nobody_watches_is_not_made() -> None:
