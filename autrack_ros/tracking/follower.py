@@ -184,10 +184,10 @@ class Follower:
         """The target where the picture took it if that jumped, or where it was, if it is there.
 
         What moved may have been something before the camera, so the two places are compared by what
-        is seen there. One that is seen for sure, before what is there is compared with the first
-        image, needs no other place.
+        is seen there, before that is compared with the first image. A target that is in sight needs
+        no other place.
         """
-        is_settled = here[1].score >= SURE and followed.old_place is None
+        is_settled = here[1].score >= self.settings.tracking_score and followed.old_place is None
         if is_settled or self.settings.lost_score == 0:
             return here
         shift = self._jump(followed)
