@@ -27,6 +27,7 @@ from autrack_ros.evaluation.metrics import ious
 from autrack_ros.evaluation.runner import track
 from autrack_ros.tracking import AutrackError, Box, Tracker, TrackResult, load_tracker
 from autrack_ros.tracking.calibration import logit
+from autrack_ros.tracking.confidence import LOOK_ALIKE
 from autrack_ros.training.validation.calibration import (
     RIGHT_OVERLAP,
     ProbabilityQuality,
@@ -182,7 +183,7 @@ def second_peak_table(sets: dict[str, Sequence[Measured]]) -> str:
         for what, chosen in (("box right", right), ("box not right", ~right)):
             if chosen.any():
                 spread = ", ".join(f"{q:.2f}" for q in np.quantile(ratios[chosen], (0.1, 0.5, 0.9)))
-                above = (ratios[chosen] > 0.5).mean()
+                above = (ratios[chosen] > LOOK_ALIKE).mean()
                 lines.append(f"| {name}, {what} | {spread} | {above:.3f} |")
     return "\n".join(lines)
 

@@ -22,7 +22,7 @@ from autrack_ros.tracking import AdaptationSettings, Box, Follower, TrackingEngi
 from autrack_ros.tracking.likeness import LEARNT
 from autrack_ros.tracking.threads import set_threads
 from benchmarks.machine import describe_machine
-from benchmarks.peers.speed import SIDE, Clip
+from benchmarks.peers.speed import SIDE, Clip, clouds
 
 AWAY = 140  # pixels from the target to each of the three like it, centre to centre
 LIKE = 0.5  # share of the target's colours in theirs
@@ -33,12 +33,10 @@ class Crowd(Clip):
 
     def __init__(self) -> None:
         super().__init__()
-        colors = np.random.default_rng(5).integers(0, 256, (3, 6, 6, 3), np.uint8)
+        random = np.random.default_rng(5)
         self._others = [
-            cv2.addWeighted(self._target, LIKE, clouds, 1 - LIKE, 0)
-            for clouds in (
-                cv2.resize(c, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for c in colors
-            )
+            cv2.addWeighted(self._target, LIKE, clouds(random, (6, 6), (SIDE, SIDE)), 1 - LIKE, 0)
+            for _ in range(3)
         ]
 
     def frame(self, index: int) -> np.ndarray:

@@ -293,7 +293,6 @@ def annotated(frame: TrackedFrame[TrackResult], trail: list[Box]) -> np.ndarray:
 
     from autrack_ros.drawing import DrawnTarget, draw_heatmap, draw_overlay
     from autrack_ros.evaluation.video import upscale_factor
-    from autrack_ros.tracking import Box
 
     factor = upscale_factor(frame.image)
     canvas = cv2.resize(frame.image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
@@ -307,17 +306,13 @@ def annotated(frame: TrackedFrame[TrackResult], trail: list[Box]) -> np.ndarray:
             result.search_to_image,
             result.box,
         )
-
-    def enlarged(box: Box) -> Box:
-        return Box(*(factor * value for value in box))
-
     centers = [(factor * x, factor * y) for x, y in (past.center for past in trail)]
     twin = None if result is None else result.look_alike
     target = DrawnTarget(
-        enlarged(frame.box),
+        frame.box.scaled(factor),
         score=frame.score,
         trail=centers,
-        look_alike=None if twin is None else enlarged(twin),
+        look_alike=None if twin is None else twin.scaled(factor),
     )
     return draw_overlay(canvas, [target], inset=inset)
 

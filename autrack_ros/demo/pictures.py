@@ -82,12 +82,12 @@ def draw_tile(shown: Shown, width: int, height: int, *, with_heatmap: bool) -> n
     interpolation = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
     picture = cv2.resize(shown.image, size, interpolation=interpolation)
     if shown.truth is not None:
-        _draw_dotted(picture, _scaled(shown.truth, scale))
+        _draw_dotted(picture, shown.truth.scaled(scale))
     track = shown.track
     if track is None or track.box is None:
         _text(picture, "not processed" if track is None else track.state, (8, 20))
     else:
-        target = DrawnTarget(_scaled(track.box, scale), score=track.score, state=track.state)
+        target = DrawnTarget(track.box.scaled(scale), score=track.score, state=track.state)
         inset = shown.heatmap if with_heatmap else None
         picture = draw_overlay(picture, [target], inset=inset)
     canvas = np.full((height, width, 3), _BACKGROUND, np.uint8)
@@ -204,10 +204,6 @@ def _captioned_tile(shown: Shown) -> np.ndarray:
         words += f"   IoU {shown.iou:.2f}"
     _text(caption, words, (8, 20))
     return np.vstack([tile, caption])
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    return Box(*(value * scale for value in box))
 
 
 def _text(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from autrack_ros.drawing.lines import draw_box, draw_edges, draw_trail
-from autrack_ros.drawing.style import LIGHT, LOOK_ALIKE, STATES, STYLES, Sizes, style_of
+from autrack_ros.drawing.style import KINDS, LIGHT, LOOK_ALIKE, STYLES, Sizes, style_of
 from autrack_ros.drawing.text import (
     Area,
     draw_backing,
@@ -23,7 +23,6 @@ from autrack_ros.drawing.text import (
 from autrack_ros.tracking.boxes import Box
 
 _INSET_PART = 1 / 3  # side of the inset as a part of the image's shorter side
-_LOOK_ALIKE = "look-alike"  # in the legend
 _LABEL_PART = 0.5  # width of a label's text at most, as a part of the image's
 
 
@@ -75,7 +74,8 @@ def draw_overlay(
         draw_trail(canvas, target.trail, STYLES[target.state].color, sizes.line)
     for target in targets:
         if target.look_alike is not None:
-            draw_box(canvas, target.look_alike, LOOK_ALIKE.color, sizes.line, LOOK_ALIKE.pattern)
+            style = KINDS[LOOK_ALIKE]
+            draw_box(canvas, target.look_alike, style.color, sizes.line, style.pattern)
     for target in targets:
         style = STYLES[target.state]
         draw_box(canvas, target.box, style.color, sizes.line, style.pattern)
@@ -137,13 +137,10 @@ def _draw_label(
 def _draw_legend(
     canvas: np.ndarray, targets: Sequence[DrawnTarget], sizes: Sizes, inset: Area
 ) -> Area:
-    """Line style, number and word of all that is drawn, at the lower edge or where fewer boxes are.
-
-    Of what is drawn there is one style for each state, and one for look-alikes.
-    """
+    """Line style, number and word of every kind, at the lower edge or where fewer boxes are."""
     counts = Counter(target.state for target in targets)
-    counts[_LOOK_ALIKE] = sum(target.look_alike is not None for target in targets)
-    kinds = [kind for kind in (*STATES, _LOOK_ALIKE) if counts[kind]]
+    counts[LOOK_ALIKE] = sum(target.look_alike is not None for target in targets)
+    kinds = [kind for kind in KINDS if counts[kind]]
     texts = {kind: f"{counts[kind]} {kind}" if counts[kind] > 1 else kind for kind in kinds} or {
         "": "no target"
     }
@@ -172,8 +169,7 @@ def _draw_legend(
     for (kind, text), (x, row) in zip(texts.items(), places, strict=True):
         x, bottom = area.left + x, area.top + margin + text_height + row * row_height
         if kind:
-            style = LOOK_ALIKE if kind == _LOOK_ALIKE else STYLES[kind]
-            y = bottom - text_height // 2 + 0.5
+            style, y = KINDS[kind], bottom - text_height // 2 + 0.5
             ends = np.array([[x, y]]), np.array([[x + sample, y]])
             draw_edges(canvas, *ends, style.color, sizes.line, style.pattern)
             x += sample + margin

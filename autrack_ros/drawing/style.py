@@ -34,7 +34,8 @@ STYLES = {
     "adapting": BoxStyle((167, 121, 204), ((7, 4), (0, 4))),  # reddish purple, dash and dot
 }
 STATES = tuple(STYLES)
-LOOK_ALIKE = BoxStyle(LIGHT, ((3, 4),))  # short dashes
+LOOK_ALIKE = "look-alike"
+KINDS = {**STYLES, LOOK_ALIKE: BoxStyle(LIGHT, ((3, 4),))}  # of boxes; it has short dashes
 
 
 def style_of(state: str) -> BoxStyle:

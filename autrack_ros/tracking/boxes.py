@@ -60,6 +60,10 @@ class Box(NamedTuple):
         """Box from inclusive corners in pixel-centre coordinates."""
         return cls(x0, y0, x1 - x0 + 1, y1 - y0 + 1)
 
+    def scaled(self, factor: float) -> Box:
+        """The box in the image resized by ``factor``."""
+        return Box(*(factor * value for value in self))
+
     def clipped(self, width: float, height: float) -> Box:
         """The part of the box inside a ``width`` x ``height`` image (sides may become 0)."""
         x0, y0 = min(max(self.x, 0.0), width), min(max(self.y, 0.0), height)

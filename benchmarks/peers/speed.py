@@ -40,6 +40,14 @@ WIDTH, HEIGHT, SIDE = 640, 480, 96
 BLOCK = 20  # frames that one side runs before the other's turn
 
 
+def clouds(
+    random: np.random.Generator, cells: tuple[int, int], size: tuple[int, int]
+) -> np.ndarray:
+    """A picture of coloured clouds, uint8 BGR: (rows, columns) of them, (width, height) pixels."""
+    colors = random.integers(0, 256, (*cells, 3), dtype=np.uint8)
+    return cv2.resize(colors, size, interpolation=cv2.INTER_CUBIC)
+
+
 class Clip:
     """A square of coloured clouds that goes round over other clouds, 144 frames a turn.
 
@@ -48,13 +56,8 @@ class Clip:
 
     def __init__(self) -> None:
         random = np.random.default_rng(0)
-
-        def clouds(cells: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-            colors = random.integers(0, 256, (*cells, 3), dtype=np.uint8)
-            return cv2.resize(colors, size, interpolation=cv2.INTER_CUBIC)
-
-        self._background = clouds((12, 16), (WIDTH, HEIGHT))
-        self._target = clouds((6, 6), (SIDE, SIDE))
+        self._background = clouds(random, (12, 16), (WIDTH, HEIGHT))
+        self._target = clouds(random, (6, 6), (SIDE, SIDE))
 
     def box(self, index: int) -> tuple[int, int, int, int]:
         """The target in a frame."""

@@ -104,7 +104,7 @@ def test_a_box_is_followed_at_once_and_adapted_to_in_the_background(client: Clie
         assert track.id == "patch"
         assert track.state == Track.TRACKING
         assert 0 <= track.score <= 1
-        assert 0 <= track.second_peak <= track.peak <= 1
+        assert 0 < track.second_peak <= track.peak <= 1
         assert track.sharpness > 0
         assert track.processing_ms > 0
         assert track.adaptation_ms == report.elapsed_ms

@@ -21,6 +21,11 @@ def test_a_box_of_one_pixel_is_centred_on_it():
     assert pixel.center == (5.5, 7.5)
 
 
+def test_a_box_of_a_resized_image_covers_the_same_part_of_it():
+    assert Box(10, 20, 30, 40).scaled(1.5) == (15, 30, 45, 60)
+    assert Box(0, 0, 640, 480).scaled(0.5) == (0, 0, 320, 240)
+
+
 def test_the_whole_image_has_its_corner_pixels_as_corners():
     assert Box(0, 0, 640, 480).corners == (0, 0, 639, 479)
 

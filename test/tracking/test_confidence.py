@@ -71,6 +71,11 @@ def test_a_predicted_box_that_is_not_finite_is_of_nothing(value, which):
     assert (found.second_peak, found.look_alike) == (0, None)
 
 
+def test_a_box_over_all_cells_leaves_no_second_peak():
+    all_over = Box(0, 0, 999, 999)
+    assert measure_response(blob(3, 3, 0.8), boxes((12, 9)), all_over).second_peak == 0
+
+
 def test_what_hardly_responds_is_no_look_alike():
     response = 0.05 * (blob(3, 3, 0.8) + blob(12, 9, 0.8))
     found = measure_response(response, boxes((12, 9)), BOX)
@@ -111,6 +116,7 @@ def test_the_engine_measures_the_map_it_gives():
     ((_, result),) = engine.follow(image, [target])
     assert result.peak == result.response.max()
     assert result.sharpness == peak_to_correlation_energy(result.response)
+    assert isinstance(result.sharpness, float)
     assert result.second_peak < 0.5 * result.peak  # there is nothing like it
 
 

@@ -173,14 +173,17 @@ def test_a_target_goes_with_the_picture_when_the_camera_jumps(engine):
 def test_a_target_that_is_seen_where_it_was_does_not_go_with_what_moves_in_front(
     engine, monkeypatch
 ):
-    # So high that the place of the target is always compared with another one.
-    follower = Follower(engine, PresenceSettings(tracking_score=1.0, found_score=1.0))
+    follower = Follower(engine)
     asked = mock.Mock(return_value=(120.0, 0.0))
     monkeypatch.setattr(follower._camera, "shift", asked)
     image = scene((TARGET, 4))
     follower.put("a", engine.start(image, TARGET), image)
+    elsewhere = replace(follower["a"], center=ELSEWHERE.pixel_center)
+    follower._followed["a"].old_place = OldPlace(elsewhere)  # else the places are not compared
     for _ in range(3):
-        assert iou(follower.follow(image)["a"].box, TARGET) > 0.9
+        frame = follower.follow(image)["a"]
+        assert frame.state is TrackState.TRACKING
+        assert iou(frame.box, TARGET) > 0.9
     assert asked.call_count == 3
 
 

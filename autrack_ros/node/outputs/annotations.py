@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from std_msgs.msg import Header
 
-from autrack_ros.drawing.style import LOOK_ALIKE
+from autrack_ros.drawing.style import KINDS, LOOK_ALIKE
 from autrack_ros.msg import Track
 from autrack_ros.node import qos
 from autrack_ros.node.outputs.messages import STATE_NAMES
@@ -82,7 +82,7 @@ def annotations_message(
     message = messages.ImageAnnotations()
     if hasattr(message, "timestamp"):  # of newer versions; it stands for those of the parts
         message.timestamp = header.stamp
-    shown = [(box, LOOK_ALIKE.color, "look-alike") for box in twins]
+    shown = [(box, KINDS[LOOK_ALIKE].color, LOOK_ALIKE) for box in twins]
     for track in tracks:
         if track.size_x > 0 and track.size_y > 0:
             left, top = track.center_x - track.size_x / 2, track.center_y - track.size_y / 2
