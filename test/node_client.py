@@ -74,7 +74,8 @@ class Client:
     def connect(self) -> None:
         """Wait for the node, and until images reach it and its results come back.
 
-        Both ends know of each other before messages pass between them.
+        Both ends know of each other before messages pass between them. None of the images is on its
+        way any more, in which a target would start that is sent next.
         """
         self.wait_for_node()
 
@@ -83,6 +84,7 @@ class Client:
             return bool(self.tracks and self.arrays)
 
         self.until(passes, "Track of any image")
+        self.send_for_all(self.image())
 
     def forget(self) -> None:
         """Forget all that was received."""
