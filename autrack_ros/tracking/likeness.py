@@ -29,8 +29,9 @@ def likeness(first: Features, other: Features) -> float:
         other: of the other.
     """
     one, two = (maps[0].reshape(*maps[0].shape[-3:]) for maps in (first, other))
-    lengths = np.linalg.norm(one, axis=0) * np.linalg.norm(two, axis=0)
-    return float(((one * two).sum(axis=0) / np.maximum(lengths, 1e-12)).mean())
+    products = (np.einsum("chw,chw->hw", *pair) for pair in ((one, two), (one, one), (two, two)))
+    along, squared, other_squared = products
+    return float((along / np.maximum(np.sqrt(squared * other_squared), 1e-12)).mean())
 
 
 class Evidence(Logistic):
