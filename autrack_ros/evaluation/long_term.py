@@ -19,7 +19,7 @@ import numpy as np
 
 from autrack_ros.tracking.presence import TrackState
 
-FOUND_OVERLAP = 0.5  # a target is found by a box that overlaps it by more
+FOUND_OVERLAP = 0.5  # a box that overlaps the target by more is right, and finds it
 _THRESHOLDS = 1000  # at most, of the score
 
 
@@ -59,6 +59,11 @@ class Reports:
         """Frames with a box that does not overlap the target, absent ones included, N bool."""
         return ~self.lost & ((self.overlaps == 0) | self.absent)
 
+    @property
+    def right(self) -> np.ndarray:
+        """Frames with a box that overlaps the target by more than half, N bool."""
+        return ~self.lost & (np.nan_to_num(self.overlaps) > FOUND_OVERLAP)
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -75,6 +80,8 @@ class Counts:
         wrong_frames: with a box that does not overlap the target, absent ones included.
         wrong_stretches: how often such a stretch began.
         wrong_tracking: of the wrong frames, those called TRACKING.
+        right_frames: with a box that overlaps the target by more than half.
+        right_tracking: of these, those called TRACKING.
     """
 
     frames: int = 0
@@ -86,6 +93,8 @@ class Counts:
     wrong_frames: int = 0
     wrong_stretches: int = 0
     wrong_tracking: int = 0
+    right_frames: int = 0
+    right_tracking: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         mine, theirs = asdict(self), asdict(other)
@@ -108,9 +117,8 @@ class Counts:
 
 def count(reports: Reports) -> Counts:
     """The frames and events of one sequence."""
-    present, absent, lost, wrong = (
-        values[1:] for values in (reports.present, reports.absent, reports.lost, reports.wrong)
-    )
+    present, absent, lost = (row[1:] for row in (reports.present, reports.absent, reports.lost))
+    wrong, right = reports.wrong[1:], reports.right[1:]
     tracking = reports.states[1:] == TrackState.TRACKING.value
     waits = _waits(reports)
     return Counts(
@@ -123,12 +131,14 @@ def count(reports: Reports) -> Counts:
         wrong_frames=int(wrong.sum()),
         wrong_stretches=int((wrong & ~np.concatenate(([False], wrong[:-1]))).sum()),
         wrong_tracking=int((wrong & tracking).sum()),
+        right_frames=int(right.sum()),
+        right_tracking=int((right & tracking).sum()),
     )
 
 
 def _waits(reports: Reports) -> list[int | None]:
     """Frames until the target was found, for each time it came back; None where it was not."""
-    found = ~reports.lost & (np.nan_to_num(reports.overlaps) > FOUND_OVERLAP)
+    found = reports.right
     waits: list[int | None] = []
     was_absent, since = False, None
     for index, (present, absent) in enumerate(zip(reports.present, reports.absent, strict=True)):

@@ -84,6 +84,8 @@ def test_frames_and_events_are_counted():
     assert counted.wrong_frames == 3  # 2, 4 and 9: with a box that overlaps nothing
     assert counted.wrong_stretches == 3
     assert counted.wrong_tracking == 2  # 2 and 9: in 4 it was not sure
+    assert counted.right_frames == 3  # 1, 8 and 10; 7 overlaps by a fifth
+    assert counted.right_tracking == 1  # 10
     told = counted.as_dict()
     assert (told["found"], told["median_frames_until_found"]) == (2, 1.0)
 
