@@ -122,7 +122,9 @@ class Way:
 
 BARE = "bare tracker"
 WRONG = "wrong (called TRACKING)"
+SURE = "right, called TRACKING"
 _AT_ONCE = PresenceSettings(search_after=0)
+_ALONE = PresenceSettings(search_after=0, doubt_frames=0)
 WAYS: Mapping[str, Way] = {
     BARE: Way(PresenceSettings(lost_score=0)),
     "as the node follows": Way(PresenceSettings()),
@@ -131,11 +133,12 @@ WAYS: Mapping[str, Way] = {
     "without the target's own level of score": Way(PresenceSettings(), ("own level",)),
     "without the comparison with the first image": Way(PresenceSettings(), ("comparison",)),
     "without learning what is beside it": Way(PresenceSettings(), ("what is beside it",)),
+    "without doubt when a look-alike crossed": Way(PresenceSettings(doubt_frames=0)),
     "without a plausible size": Way(PresenceSettings(), ("plausible size",)),
     "without the size it usually has": Way(PresenceSettings(), ("usual size",)),
     "without undoing finds": Way(PresenceSettings(), ("undo",)),
     "LOST and search alone": Way(
-        _AT_ONCE,
+        _ALONE,
         (
             "camera",
             "own level",
@@ -204,7 +207,7 @@ def way_table(sets: Mapping[str, Mapping[str, Followed]], way: str) -> str:
     rows = [
         [
             *("set", "sequences", "bare", way, "difference", "least", "wrong, bare"),
-            *(WRONG, "gone, LOST", "there, LOST", "found again"),
+            *(WRONG, SURE, "gone, LOST", "there, LOST", "found again"),
         ]
     ]
     for name, ways in {**sets, "all": _all(sets)}.items():
@@ -217,6 +220,7 @@ def way_table(sets: Mapping[str, Mapping[str, Followed]], way: str) -> str:
                 *(shown_difference(this.aucs, bare.aucs), f"{(this.aucs - bare.aucs).min():+.3f}"),
                 _wrong(before),
                 _wrong(counts),
+                _share(counts.right_tracking, counts.right_frames),
                 _share(counts.absent_lost, counts.absent),
                 _share(counts.present_lost, counts.frames - counts.absent),
                 again,
@@ -233,8 +237,8 @@ def parts_table(sets: Mapping[str, Mapping[str, Followed]]) -> str:
     """
     rows = [
         [
-            *("", *sets, "all", "less the bare tracker's", "least", WRONG, "gone, LOST"),
-            *("there, LOST", "found again"),
+            *("", *sets, "all", "less the bare tracker's", "least", WRONG, SURE),
+            *("gone, LOST", "there, LOST", "found again"),
         ]
     ]
     together = _all(sets)
@@ -250,6 +254,7 @@ def parts_table(sets: Mapping[str, Mapping[str, Followed]]) -> str:
                 ),
                 "" if this is bare else f"{(this.aucs - bare.aucs).min():+.3f}",
                 _wrong(counts),
+                _share(counts.right_tracking, counts.right_frames),
                 _share(counts.absent_lost, counts.absent),
                 _share(counts.present_lost, counts.frames - counts.absent),
                 f"{counts.found} of {counts.returns}",

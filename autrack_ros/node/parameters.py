@@ -239,6 +239,12 @@ PARAMETERS = (
         "So many images a LOST target is looked for where it was, and then all over the image",
         range=(0, 100_000),
     ),
+    _presence(
+        "doubt_frames",
+        "So many images a target is UNCERTAIN once a look-alike may have been taken for it: one "
+        "responded as high, and the target left its way; 0: never",
+        range=(0, 100_000),
+    ),
     _adaptation(
         "method", "How the template is moved; none switches the adaptation off", choices=METHODS
     ),

@@ -10,6 +10,7 @@ import numpy as np
 from autrack_ros.tracking.boxes import Box
 from autrack_ros.tracking.camera_motion import CameraMotion, Shift
 from autrack_ros.tracking.crops import validate_image
+from autrack_ros.tracking.crossing import Crossing
 from autrack_ros.tracking.engine import TrackingEngine, TrackResult
 from autrack_ros.tracking.likeness import SURE, Resemblance
 from autrack_ros.tracking.presence import Presence, PresenceSettings, TrackState
@@ -44,8 +45,19 @@ class _Followed:
     confident: Target  # where it was when last in state TRACKING, of the size it usually has
     presence: Presence = field(default_factory=Presence)
     resemblance: Resemblance = field(default_factory=Resemblance)
+    crossing: Crossing = field(default_factory=Crossing)
     recovery: Recovery | None = None  # while it is lost
     old_place: OldPlace | None = None  # for a while after it was found elsewhere
+
+    @property
+    def state(self) -> TrackState:
+        """What is told of it: a high score is not enough while it may be a look-alike.
+
+        It is followed as if there were no doubt, for most doubts are none.
+        """
+        state = self.presence.state
+        is_doubtful = state is TrackState.TRACKING and self.crossing.doubtful > 0
+        return TrackState.UNCERTAIN if is_doubtful else state
 
     def see_for_sure(self) -> None:
         """Take note of where it is, and little by little of its size.
@@ -56,6 +68,11 @@ class _Followed:
         usual = zip(self.confident.size, self.target.size, strict=True)
         width, height = (before + SIZE_RATE * (now - before) for before, now in usual)
         self.confident = replace(self.target, size=(width, height))
+
+    def start_again(self) -> None:
+        """What is followed now was not followed in the frame before."""
+        self.resemblance.start_again()
+        self.crossing.forget_way()
 
     def learn(self, result: TrackResult) -> None:
         """Learn what is beside it from the frame in which it was found."""
@@ -197,6 +214,7 @@ class Follower:
         if not there[1].score > min(here[1].score, self.settings.tracking_score):
             return here
         followed.change(lambda target: _moved(target, shift))
+        followed.crossing.forget_way()
         return there
 
     def _jump(self, followed: _Followed) -> Shift | None:
@@ -239,7 +257,9 @@ class Follower:
             followed.see_for_sure()
         if result.score >= SURE:
             followed.learn(result)
-        return FollowedFrame(state, result.box, result.score, result)
+        if self.settings.lost_score > 0:
+            followed.crossing.advance(result, self.settings.doubt_frames)
+        return FollowedFrame(followed.state, result.box, result.score, result)
 
     def _choose(self, followed: _Followed, looks: list[Look]) -> Look:
         """Where it is followed, or its old place where it is back there."""
@@ -248,7 +268,7 @@ class Follower:
             return looks[0]
         is_back = old.is_back(looks[1], looks[0][0], self.settings)
         if is_back:
-            followed.resemblance.start_again()
+            followed.start_again()
         if is_back or old.is_over(looks[0][0]):
             followed.old_place = None
         return looks[1] if is_back else looks[0]
@@ -256,6 +276,7 @@ class Follower:
     def _recover(
         self, followed: _Followed, recovery: Recovery, fine: list[Look], coarse: list[Look]
     ) -> FollowedFrame:
+        followed.crossing.pass_frame()
         found = recovery.conclude(fine, coarse, self.settings)
         if found is None:
             followed.target = recovery.place
@@ -267,8 +288,8 @@ class Follower:
         followed.see_for_sure()
         followed.recovery = None
         followed.presence = followed.presence.found()
-        followed.resemblance.start_again()
-        return FollowedFrame(followed.presence.state, result.box, result.score, result)
+        followed.start_again()
+        return FollowedFrame(followed.state, result.box, result.score, result)
 
     def _search(self, target: Target) -> WideSearch:
         height, width = target.image_shape[:2]

@@ -36,6 +36,7 @@ class PresenceSettings:
     found_score: float = 0.7  # of a find elsewhere: of its first frame, and of the mean of
     found_frames: int = 3  # so many in a row, each near the one before; then it is TRACKING
     search_after: int = 30  # frames LOST; until then it is looked for where it was, no further
+    doubt_frames: int = 30  # UNCERTAIN once a look-alike may have been taken for it; 0: never
 
     def __post_init__(self) -> None:
         scores = ("lost_score", "tracking_score", "found_score")
@@ -46,8 +47,10 @@ class PresenceSettings:
         for name in ("lost_frames", "found_frames"):
             if not 1 <= getattr(self, name) <= 1000:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r}: accepted is 1 to 1000")
-        if not 0 <= self.search_after <= 100_000:
-            raise ConfigurationError(f"search_after={self.search_after!r}: accepted is 0 to 100000")
+        for name in ("search_after", "doubt_frames"):
+            value = getattr(self, name)
+            if not 0 <= value <= 100_000:
+                raise ConfigurationError(f"{name}={value!r}: accepted is 0 to 100000")
 
 
 @dataclass(frozen=True, slots=True)

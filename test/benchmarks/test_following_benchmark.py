@@ -60,7 +60,7 @@ def test_the_tables_take_all_sets_together():
     sets = {
         "one": {
             BARE: followed(0.5, 0.7, wrong_frames=4, wrong_tracking=3),
-            node: followed(0.6, 0.6),
+            node: followed(0.6, 0.6, right_frames=8, right_tracking=6),
         },
         "two": {
             BARE: followed(0.1, absent=5, returns=1),
@@ -68,12 +68,12 @@ def test_the_tables_take_all_sets_together():
         },
     }
     *_, one, two, together = way_table(sets, node).splitlines()
-    start, end = "| one | 2 | 0.600 | 0.600 | +0.000 | -0.100 |", "|  | 0.000 |  |"
+    start, end = "| one | 2 | 0.600 | 0.600 | +0.000 | -0.100 |", "| 0.750 |  | 0.000 |  |"
     assert one == f"{start} 0.400 (0.300) | 0.000 (0.000) {end}"
     assert "| 1 | 0.100 | 0.500 | +0.400 | +0.400 |" in two
     assert "| 0.800 | 0.000 | 1 of 1 (0) |" in two
     assert together.startswith("| all | 3 | 0.433 | 0.567 | +0.133 (")
-    assert "| 0.200 (0.150) | 0.000 (0.000) | 0.800 | 0.000 | 1 of 1 (0) |" in together
+    assert "| 0.200 (0.150) | 0.000 (0.000) | 0.750 | 0.800 | 0.000 | 1 of 1 (0) |" in together
     *_, bare, whole = parts_table(sets).splitlines()
     assert bare.startswith(f"| {BARE} | 0.600 | 0.100 | 0.433 |  |  | 0.200 (0.150) |")
     assert whole.startswith(f"| {node} | 0.600 | 0.500 | 0.567 | +0.133 (")

@@ -201,6 +201,15 @@ def test_for_a_target_that_is_in_sight_the_camera_is_not_asked(engine, monkeypat
     assert asked.call_count == 1
 
 
+def test_a_target_that_was_in_doubt_when_it_was_lost_is_found_as_uncertain(engine):
+    follower = lose(engine, PresenceSettings(lost_score=0.45))
+    follower._followed["a"].crossing.doubtful = 12
+    states = [follower.follow(scene((TARGET, 4)))["a"].state for _ in range(14)]
+    assert states[0] is TrackState.LOST
+    assert states[5:11] == [TrackState.UNCERTAIN] * 6
+    assert states[12:] == [TrackState.TRACKING] * 2
+
+
 def test_a_target_is_not_taken_back_on_one_frame(engine):
     follower = Follower(engine, PresenceSettings(lost_score=0.45, found_frames=3))
     follower.put("a", engine.start(scene((TARGET, 4)), TARGET), scene((TARGET, 4)))

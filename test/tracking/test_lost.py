@@ -24,7 +24,7 @@ DATASET = Path(__file__).parents[3] / "shared/data/dev_sequences"
 WIDTH, HEIGHT = 320, 240
 TARGET = Box(140, 90, 48, 40)
 LOOK, OTHER_LOOK = 4, 14  # seeds of a thing's looks
-LOST, TRACKING = TrackState.LOST, TrackState.TRACKING
+LOST, TRACKING, UNCERTAIN = TrackState.LOST, TrackState.TRACKING, TrackState.UNCERTAIN
 SETTINGS = PresenceSettings()
 
 
@@ -117,6 +117,20 @@ def test_a_look_alike_that_passes_does_not_take_the_box(engine):
     frames = follow(engine, images, TARGET)
     assert states(frames) == [TRACKING] * 39
     assert min(iou(frame.box, TARGET) for frame in frames) > 0.7
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["with_a_twin", "alone"])
+def test_a_target_that_may_have_been_taken_over_by_its_twin_is_uncertain(engine, comes):
+    """The twin covers the target and moves on with the box; alone, the target itself moves on."""
+    way = [moved(TARGET, 5 * step) for step in range(-30, 16)]
+    stands = [[(TARGET, LOOK)] for _ in range(30)]
+    twin = [[(box, LOOK)] if comes else [] for box in way[:30]]
+    images = [scene(*target, *other) for target, other in zip(stands, twin, strict=True)]
+    frames = follow(engine, images + [scene((box, LOOK)) for box in way[30:]], TARGET)
+    assert iou(frames[-1].box, way[-1]) > 0.7
+    expected = [UNCERTAIN] if comes else [TRACKING]
+    assert states(frames[-5:]) == 5 * expected
+    assert states(frames[:20]) == [TRACKING] * 20
 
 
 def test_a_lost_target_is_not_taken_back_for_a_single_good_frame(engine):
