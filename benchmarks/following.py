@@ -122,7 +122,7 @@ class Way:
 
 BARE = "bare tracker"
 WRONG = "wrong (called TRACKING)"
-SURE = "right, called TRACKING"
+RIGHT = "of the right, called TRACKING"
 _AT_ONCE = PresenceSettings(search_after=0)
 _ALONE = PresenceSettings(search_after=0, doubt_frames=0)
 WAYS: Mapping[str, Way] = {
@@ -207,7 +207,7 @@ def way_table(sets: Mapping[str, Mapping[str, Followed]], way: str) -> str:
     rows = [
         [
             *("set", "sequences", "bare", way, "difference", "least", "wrong, bare"),
-            *(WRONG, SURE, "gone, LOST", "there, LOST", "found again"),
+            *(WRONG, RIGHT, "gone, LOST", "there, LOST", "found again"),
         ]
     ]
     for name, ways in {**sets, "all": _all(sets)}.items():
@@ -237,7 +237,7 @@ def parts_table(sets: Mapping[str, Mapping[str, Followed]]) -> str:
     """
     rows = [
         [
-            *("", *sets, "all", "less the bare tracker's", "least", WRONG, SURE),
+            *("", *sets, "all", "less the bare tracker's", "least", WRONG, RIGHT),
             *("gone, LOST", "there, LOST", "found again"),
         ]
     ]

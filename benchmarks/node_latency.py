@@ -177,7 +177,8 @@ def measure(case: Case, seconds: float, rate: float, parameters: list[str]) -> s
         processor = processor_seconds(process.pid) - processor
         time.sleep(0.5)
         latencies = np.array(list(camera.latencies_ms.values()))
-        states = "" if camera.last.state == Track.TRACKING or not case.targets else " (lost!)"
+        is_lost = camera.last.state == Track.LOST and case.targets
+        states = " (lost!)" if is_lost else ""
     p50, p95, p99 = np.percentile(latencies, (50, 95, 99))
     return (
         f"| {case.name}{states} | {count} | {count - len(latencies)} "

@@ -74,8 +74,8 @@ class Client:
     def connect(self) -> None:
         """Wait for the node, and until images reach it and its results come back.
 
-        Both ends know of each other before messages pass between them. None of the images is on its
-        way any more, in which a target would start that is sent next.
+        Both ends know of each other before messages pass between them. Afterwards none of these
+        images is still on its way: a target that is sent next starts in an image sent after it.
         """
         self.wait_for_node()
 

@@ -191,7 +191,7 @@ def summarise(steps: list[Step]) -> Summary:
         lost_s, later = steps[lost].seconds, steps[lost:]
         stood = next((step.seconds for step in later if step.speed < _STANDS_M_S), None)
         stop_s = None if stood is None else stood - lost_s
-        found_s = next((step.seconds for step in later if step.state == "tracking"), None)
+        found_s = next((step.seconds for step in later if step.state != "lost"), None)
     return Summary(
         len(steps),
         float(np.mean(errors)),

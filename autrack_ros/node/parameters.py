@@ -224,7 +224,11 @@ PARAMETERS = (
         range=(0, 1),
     ),
     _presence("lost_frames", "So many in a row with scores near 0 are LOST", range=(1, 1000)),
-    _presence("tracking_score", "From this score on TRACKING, below it UNCERTAIN", range=(0, 1)),
+    _presence(
+        "tracking_score",
+        "From this score on TRACKING, if not in doubt (`doubt_frames`); below it UNCERTAIN",
+        range=(0, 1),
+    ),
     _presence(
         "found_score",
         "A find elsewhere takes a LOST target back from this score on: of its first frame and of "
@@ -241,8 +245,8 @@ PARAMETERS = (
     ),
     _presence(
         "doubt_frames",
-        "So many images a target is UNCERTAIN once a look-alike may have been taken for it: one "
-        "responded as high, and the target left its way; 0: never",
+        "So many images a target is UNCERTAIN once it may have been swapped for a look-alike: one "
+        "responded nearly as strongly, and the box left the target's course; 0: never",
         range=(0, 100_000),
     ),
     _adaptation(

@@ -42,7 +42,7 @@ class FollowedFrame:
 @dataclass(slots=True)
 class _Followed:
     target: Target
-    confident: Target  # where it was when last in state TRACKING, of the size it usually has
+    confident: Target  # where it scored ``tracking_score`` last, of the size it usually has
     presence: Presence = field(default_factory=Presence)
     resemblance: Resemblance = field(default_factory=Resemblance)
     crossing: Crossing = field(default_factory=Crossing)
@@ -53,7 +53,7 @@ class _Followed:
     def state(self) -> TrackState:
         """What is told of it: a high score is not enough while it may be a look-alike.
 
-        It is followed as if there were no doubt, for most doubts are none.
+        It is followed as if there were no doubt, since most doubts are unfounded.
         """
         state = self.presence.state
         is_doubtful = state is TrackState.TRACKING and self.crossing.doubtful > 0
@@ -72,7 +72,7 @@ class _Followed:
     def start_again(self) -> None:
         """What is followed now was not followed in the frame before."""
         self.resemblance.start_again()
-        self.crossing.forget_way()
+        self.crossing.forget_course()
 
     def learn(self, result: TrackResult) -> None:
         """Learn what is beside it from the frame in which it was found."""
@@ -214,7 +214,7 @@ class Follower:
         if not there[1].score > min(here[1].score, self.settings.tracking_score):
             return here
         followed.change(lambda target: _moved(target, shift))
-        followed.crossing.forget_way()
+        followed.crossing.forget_course()
         return there
 
     def _jump(self, followed: _Followed) -> Shift | None:
@@ -245,6 +245,8 @@ class Follower:
             return self._recover(followed, followed.recovery, fine, coarse)
         followed.target, result = self._choose(followed, fine)
         followed.presence = followed.presence.advance(result.score, self.settings)
+        has_states = self.settings.lost_score > 0
+        followed.crossing.advance(result, self.settings.doubt_frames if has_states else 0)
         state = followed.presence.state
         if state is TrackState.LOST:
             # A find that was soon lost again was none.
@@ -257,8 +259,6 @@ class Follower:
             followed.see_for_sure()
         if result.score >= SURE:
             followed.learn(result)
-        if self.settings.lost_score > 0:
-            followed.crossing.advance(result, self.settings.doubt_frames)
         return FollowedFrame(followed.state, result.box, result.score, result)
 
     def _choose(self, followed: _Followed, looks: list[Look]) -> Look:

@@ -30,8 +30,8 @@ def likeness(first: Features, other: Features) -> float:
     """
     one, two = (maps[0].reshape(*maps[0].shape[-3:]) for maps in (first, other))
     products = (np.einsum("chw,chw->hw", *pair) for pair in ((one, two), (one, one), (two, two)))
-    along, squared, other_squared = products
-    return float((along / np.maximum(np.sqrt(squared * other_squared), 1e-12)).mean())
+    dots, squared, other_squared = products
+    return float((dots / np.maximum(np.sqrt(squared * other_squared), 1e-12)).mean())
 
 
 class Evidence(Logistic):

@@ -24,19 +24,19 @@ class TrackState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class PresenceSettings:
-    """Thresholds of the score, with hysteresis: 0..1, a probability with calibrated weights.
+    """When a target changes its state; scores are 0..1, a probability with calibrated weights.
 
     Raises:
         ConfigurationError: a value is outside what is accepted.
     """
 
-    tracking_score: float = 0.5  # from here on UNCERTAIN becomes TRACKING; below, the reverse
+    tracking_score: float = 0.5  # from here on TRACKING, if not in doubt; below, UNCERTAIN
     lost_score: float = 0.4  # a frame below speaks for LOST, one above against it
     lost_frames: int = 3  # as many in a row with scores near 0 are LOST
     found_score: float = 0.7  # of a find elsewhere: of its first frame, and of the mean of
     found_frames: int = 3  # so many in a row, each near the one before; then it is TRACKING
     search_after: int = 30  # frames LOST; until then it is looked for where it was, no further
-    doubt_frames: int = 30  # UNCERTAIN once a look-alike may have been taken for it; 0: never
+    doubt_frames: int = 30  # UNCERTAIN once it may have been swapped for a look-alike; 0: never
 
     def __post_init__(self) -> None:
         scores = ("lost_score", "tracking_score", "found_score")

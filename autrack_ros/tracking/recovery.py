@@ -31,7 +31,7 @@ class Recovery:
 
     Attributes:
         place: where it may be, near where it was; it follows what responds most there, on a lead.
-        confident: the target as it was when last in state TRACKING.
+        confident: the target as it was when it scored ``tracking_score`` last.
         search: of the whole image.
         frames: since it was lost.
         evidence: frames in a row that speak for ``place``.

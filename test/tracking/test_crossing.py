@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from autrack_ros.tracking import Box, TrackResult
-from autrack_ros.tracking.crossing import BEFORE, EXPECTED, WAY, Crossing
+from autrack_ros.tracking.crossing import BEFORE, COURSE, Crossing
 
 SIDE = 40
-KNOWN = WAY + BEFORE  # frames after which it is known how the target moves
+KNOWN = COURSE + BEFORE  # frames after which it is known how the target moves
 DOUBT = 30
 
 
@@ -41,8 +41,7 @@ A_SIDE_AWAY = 19 + SIDE // 5  # the frame
 
 def test_a_target_that_goes_off_with_a_look_alike_is_in_doubt_for_a_while() -> None:
     found = doubts(STANDS_THEN_GOES, {20: 0.8})
-    last_astray = 20 - BEFORE + EXPECTED
-    assert found == list(range(A_SIDE_AWAY, last_astray + DOUBT))
+    assert found == list(range(A_SIDE_AWAY, A_SIDE_AWAY + DOUBT))
 
 
 @pytest.mark.parametrize(
@@ -70,23 +69,41 @@ def test_while_the_look_alike_stays_the_target_is_expected_to_go_on_as_it_did_la
     assert doubts(places, {number: 0.8 for number in range(100)}) == []
 
 
-def test_as_long_as_its_way_is_not_known_no_target_is_in_doubt() -> None:
-    places = [0.0] * 5 + [10.0 * step for step in range(KNOWN - 5)]
-    assert doubts(places, {number: 0.8 for number in range(KNOWN)}) == []
+def test_as_long_as_its_course_is_not_known_no_target_is_in_doubt() -> None:
+    places = [0.0] * KNOWN + [45.0] * 5
+    for first, in_doubt in ((KNOWN - 1, []), (KNOWN, [KNOWN, KNOWN + 1])):
+        assert doubts(places, {first: 0.8}, frames=2) == in_doubt
 
 
-def test_doubt_passes_while_the_target_is_lost_and_stays_when_it_is_found_before() -> None:
+def test_doubt_passes_while_the_target_is_lost() -> None:
     crossing = Crossing()
     for number, x in enumerate(STANDS_THEN_GOES[:40]):
         crossing.advance(result(x, 0.8 if number == 20 else 0.0), DOUBT)
-    for _ in range(DOUBT // 2):
+    left = crossing.doubtful
+    for _ in range(3):
         crossing.pass_frame()
-    crossing.forget_way()
-    assert crossing.doubtful == DOUBT // 2
-    crossing.advance(result(500, 0.0), DOUBT)
-    assert crossing.doubtful == DOUBT // 2 - 1
-    for _ in range(DOUBT // 2):
+    assert crossing.doubtful == left - 3 > 5
+    for _ in range(left):
         crossing.pass_frame()
+    assert crossing.doubtful == 0
+
+
+def test_a_target_that_was_not_followed_to_where_it_is_has_no_course_to_leave() -> None:
+    for forgets, doubt in ((True, 0), (False, DOUBT)):
+        crossing = Crossing()
+        for number in range(25):
+            crossing.advance(result(0.0, 0.8 if number == 24 else 0.0), DOUBT)
+        if forgets:
+            crossing.forget_course()
+        crossing.advance(result(500, 0.0), DOUBT)
+        assert crossing.doubtful == doubt
+
+
+def test_fewer_frames_of_doubt_end_one_that_is_there() -> None:
+    crossing = Crossing(doubtful=20)
+    crossing.advance(result(0, 0.0), 5)
+    assert crossing.doubtful == 5
+    crossing.advance(result(0, 0.0), 0)
     assert crossing.doubtful == 0
 
 

@@ -87,6 +87,8 @@ def test_how_high_a_target_scores_is_learnt_in_its_first_frames_and_kept():
         ({"lost_score": -0.1}, r"lost_score -0.1"),
         ({"lost_score": float("nan")}, r"lost_score nan"),
         ({"lost_frames": 0}, r"lost_frames=0: accepted is 1 to 1000"),
+        ({"search_after": 100_001}, r"search_after=100001: accepted is 0 to 100000"),
+        ({"doubt_frames": -1}, r"doubt_frames=-1: accepted is 0 to 100000"),
     ],
 )
 def test_settings_out_of_range_are_named(settings, message):

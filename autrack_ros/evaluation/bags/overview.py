@@ -39,7 +39,7 @@ _MEANT = {
     KINDS[0]: "A box that does not overlap the target, on something that looks alike or on the "
     "background, or one where the target is annotated as absent.",
     KINDS[1]: "The target is there, or nothing is annotated, and the tracker says that it is not.",
-    KINDS[2]: "Nothing is annotated, and the score is low.",
+    KINDS[2]: "Nothing is annotated, and it is UNCERTAIN.",
 }
 
 
