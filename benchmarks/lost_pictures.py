@@ -1,11 +1,11 @@
-"""What becomes of targets that vanish, as a sheet: the follower's box beside the bare tracker's.
+"""What becomes of targets that vanish or are crossed: our box beside the bare tracker's.
 
     python -m benchmarks.lost_pictures OUTPUT.jpg CASE [CASE ...]
 
 A CASE is a folder of ``benchmarks.hard_cases``, such as ``.cache/hard_cases/erased/boat1``.
-Each is a row: before the target is gone, while it is, and after. The true box is white and thin;
-the follower's is blue, and thin while it is LOST, for then it is the last one; the bare tracker's
-is orange.
+Each is a row: before the target is gone, while it is, and after; or, where it stays, before and
+after the follower doubts that its box is on it. The true box is white and thin; the follower's is
+blue, and thin while it is LOST, for then it is the last one; the bare tracker's is orange.
 """
 
 from __future__ import annotations
@@ -23,15 +23,30 @@ from autrack_ros.evaluation.metrics import present
 from autrack_ros.evaluation.presence_tracker import PresenceTracker, presence_settings
 from autrack_ros.evaluation.runner import Answer
 from autrack_ros.evaluation.sequences import Sequence
-from autrack_ros.tracking import AdaptationSettings, Box, Tracker, TrackState, load_engine
+from autrack_ros.tracking import (
+    AdaptationSettings,
+    Box,
+    PresenceSettings,
+    Tracker,
+    TrackState,
+    load_engine,
+)
 from benchmarks.tiles import OTHERS, OURS, TILE, DrawnBox, tile
 
 QUALITY = 88
 
 
-def moments(truth: np.ndarray) -> list[int]:
-    """Six frames: one before the first gap in the truth, three in it, two after it."""
+def moments(truth: np.ndarray, followed: list[Answer]) -> list[int]:
+    """Six frames: one before the first gap in the truth, three in it, two after it.
+
+    Where there is none, three before the first doubt and three from there on.
+    """
     gone = np.flatnonzero(~present(truth))
+    if gone.size == 0:
+        sure = PresenceSettings().tracking_score
+        doubts = [a.state is TrackState.UNCERTAIN and a.score >= sure for a in followed]
+        first = doubts.index(True) + 1  # the first frame has no answer
+        return [first + wait for wait in (-14, -6, -2, 0, 12, 40)]
     first, last = int(gone[0]), int(gone[-1])
     after = [min(last + wait, len(truth) - 1) for wait in (5, 50)]
     return [first - 5, first + 8, (first + last) // 2, last - 1, *after]
@@ -48,7 +63,7 @@ def answers(tracker: Tracker, sequence: Sequence, recover: bool) -> list[Answer]
 def row(tracker: Tracker, sequence: Sequence) -> np.ndarray:
     """The moments of a sequence side by side."""
     ours, bare = (answers(tracker, sequence, recover) for recover in (True, False))
-    chosen, seen = moments(sequence.truth), present(sequence.truth)
+    chosen, seen = moments(sequence.truth, ours), present(sequence.truth)
     tiles = []
     for index, image in enumerate(sequence.frames):
         if index not in chosen:
