@@ -214,7 +214,6 @@ class Follower:
         if not there[1].score > min(here[1].score, self.settings.tracking_score):
             return here
         followed.change(lambda target: _moved(target, shift))
-        followed.crossing.forget_course()
         return there
 
     def _jump(self, followed: _Followed) -> Shift | None:

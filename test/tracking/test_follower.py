@@ -220,25 +220,13 @@ def test_the_bare_tracker_knows_no_doubt(engine):
     assert follower.follow(image)["a"].state is TrackState.TRACKING
 
 
-def expects_a_course(follower: Follower) -> bool:
-    return follower._followed["a"].crossing.start is not None
-
-
-def test_a_target_that_was_found_or_went_with_a_jump_has_no_course(engine, monkeypatch):
-    lost = lose(engine, PresenceSettings(lost_score=0.45))
-    lost._followed["a"].crossing.start = TARGET.pixel_center
-    states = [lost.follow(scene((TARGET, 4)))["a"].state for _ in range(4)]
+def test_a_target_that_was_found_has_no_course_to_leave(engine):
+    follower = lose(engine, PresenceSettings(lost_score=0.45))
+    follower._followed["a"].crossing.start = ELSEWHERE.pixel_center
+    states = [follower.follow(scene((TARGET, 4)))["a"].state for _ in range(4)]
     assert TrackState.TRACKING in states
-    assert not expects_a_course(lost)
-    jumps = Follower(engine)
-    first = scene((TARGET, 4))
-    jumps.put("a", engine.start(first, TARGET), first)
-    monkeypatch.setattr(jumps._camera, "shift", mock.Mock(return_value=(-120.0, 0.0)))
-    for place, expects in ((TARGET, True), (moved(TARGET, -120), False)):
-        jumps._followed["a"].crossing.start = TARGET.pixel_center
-        frame = jumps.follow(scene((place, 4)))["a"]
-        assert iou(frame.box, place) > 0.5
-        assert expects_a_course(jumps) is expects
+    assert TrackState.UNCERTAIN not in states
+    assert follower._followed["a"].crossing.start is None
 
 
 def test_a_target_is_not_taken_back_on_one_frame(engine):
