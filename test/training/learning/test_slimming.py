@@ -17,7 +17,9 @@ from autrack_ros.training.learning.slimming import OUTPUTS, distillation_loss, s
 from autrack_ros.training.learning.trainer import Trainer
 from autrack_ros.training.pairs.maker import BATCH
 
-WIDE = FearSiamFCpp(WIDTH).eval()
+with torch.random.fork_rng():
+    torch.manual_seed(1)  # how far the towers learn depends on the network they begin with
+    WIDE = FearSiamFCpp(WIDTH).eval()
 LAYERS = WIDE.basemodel.layer_count
 
 
