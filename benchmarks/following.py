@@ -133,7 +133,7 @@ WAYS: Mapping[str, Way] = {
     "without the target's own level of score": Way(PresenceSettings(), ("own level",)),
     "without the comparison with the first image": Way(PresenceSettings(), ("comparison",)),
     "without learning what is beside it": Way(PresenceSettings(), ("what is beside it",)),
-    "without doubt when a look-alike crossed": Way(PresenceSettings(doubt_frames=0)),
+    "without doubt when it may have been swapped": Way(PresenceSettings(doubt_frames=0)),
     "without a plausible size": Way(PresenceSettings(), ("plausible size",)),
     "without the size it usually has": Way(PresenceSettings(), ("usual size",)),
     "without undoing finds": Way(PresenceSettings(), ("undo",)),

@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 
 from autrack_ros.tracking.engine import TrackResult
 
-AS_STRONG = (
-    0.9  # share of the peak from which on the second peak's thing may be taken for the target
-)
+AS_STRONG = 0.9  # second peak, in parts of the peak, of what may be taken for the target
 COURSE = 10  # frames over which a target's course is measured
 BEFORE = 4  # frames from there to the look-alike; in these the box may be on that already
 EXPECTED = 30  # frames for which the target is expected to keep to its course, BEFORE included

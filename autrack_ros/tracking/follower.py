@@ -129,7 +129,7 @@ class Follower:
             target: as the engine started it.
             image: HxWx3 uint8 BGR, that it was started in.
         """
-        if self.settings.lost_score > 0:
+        if self.settings.has_states:
             target = replace(target, discriminant=self.engine.discriminant(image, target))
         self._followed.pop(name, None)
         self._followed[name] = _Followed(target, target)
@@ -159,7 +159,7 @@ class Follower:
         if not self._followed:
             self._camera = CameraMotion()
             return {}
-        if self.settings.lost_score > 0:  # without states it is the bare tracker, for comparisons
+        if self.settings.has_states:
             self._camera.see(image)
         lost = [name for name, followed in self._followed.items() if followed.recovery is not None]
         self._turn += 1
@@ -182,7 +182,7 @@ class Follower:
     def _judged(self, followed: _Followed, looks: list[Look], image: np.ndarray) -> list[Look]:
         """Fine looks whose scores take in how much what is there looks like the target."""
         evidence, known = self.engine.evidence, followed.resemblance
-        if evidence is None or self.settings.lost_score == 0:
+        if evidence is None or not self.settings.has_states:
             return looks
         judged = []
         for index, (target, result) in enumerate(looks):
@@ -205,7 +205,7 @@ class Follower:
         no other place.
         """
         is_settled = here[1].score >= self.settings.tracking_score and followed.old_place is None
-        if is_settled or self.settings.lost_score == 0:
+        if is_settled or not self.settings.has_states:
             return here
         shift = self._jump(followed)
         if shift is None:
@@ -244,8 +244,8 @@ class Follower:
             return self._recover(followed, followed.recovery, fine, coarse)
         followed.target, result = self._choose(followed, fine)
         followed.presence = followed.presence.advance(result.score, self.settings)
-        has_states = self.settings.lost_score > 0
-        followed.crossing.advance(result, self.settings.doubt_frames if has_states else 0)
+        doubt_frames = self.settings.doubt_frames if self.settings.has_states else 0
+        followed.crossing.advance(result, doubt_frames)
         state = followed.presence.state
         if state is TrackState.LOST:
             # A find that was soon lost again was none.

@@ -44,13 +44,20 @@ class PresenceSettings:
         if not 0 <= values[0] <= values[1] <= values[2] <= 1:
             shown = ", ".join(f"{n} {v!r}" for n, v in zip(scores, values, strict=True))
             raise ConfigurationError(f"{shown}: accepted are 0 to 1, none below the one before")
-        for name in ("lost_frames", "found_frames"):
-            if not 1 <= getattr(self, name) <= 1000:
-                raise ConfigurationError(f"{name}={getattr(self, name)!r}: accepted is 1 to 1000")
-        for name in ("search_after", "doubt_frames"):
+        for name, low, high in (
+            ("lost_frames", 1, 1000),
+            ("found_frames", 1, 1000),
+            ("search_after", 0, 100_000),
+            ("doubt_frames", 0, 100_000),
+        ):
             value = getattr(self, name)
-            if not 0 <= value <= 100_000:
-                raise ConfigurationError(f"{name}={value!r}: accepted is 0 to 100000")
+            if not low <= value <= high:
+                raise ConfigurationError(f"{name}={value!r}: accepted is {low} to {high}")
+
+    @property
+    def has_states(self) -> bool:
+        """Whether a target can be LOST; else it is the bare tracker, for comparisons."""
+        return self.lost_score > 0
 
 
 @dataclass(frozen=True, slots=True)
